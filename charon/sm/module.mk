@@ -1,0 +1,1 @@
+libcharon-src += $(wildcard $(d)/*.c)

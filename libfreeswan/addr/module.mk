@@ -1,0 +1,1 @@
+libfreeswan-src += $(wildcard $(d)/*.c)

@@ -1,0 +1,1 @@
+libpluto-src += $(wildcard $(d)/*.c)

@@ -1,0 +1,1 @@
+libsim-src += $(wildcard $(d)/lib/*.c)
