@@ -62,7 +62,7 @@ replay-files := $(addprefix $(BUILD)/tests/replay/,$(fuzz-names))
 # what tests link: everything but the programs' main functions, support code of tests/sim and tests/unit included
 all-libs = $(foreach l,libsim libcharon libpluto libfreeswan libstrongswan,$(if $($(l)-src),$(BUILD)/$(l).a))
 
-.PHONY: all check unit corpora sim scenarios interop demo asan tsan fuzz bench format headers install clean \
+.PHONY: all check unit unit-programs corpora sim scenarios interop demo asan tsan fuzz bench format headers install clean \
         check-long lint
 all: $(prog-files) $(extra-files)
 
@@ -106,6 +106,7 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/rep
 	  -Wl,--start-group $(all-libs) -Wl,--end-group $(LDLIBS)
 .SECONDARY:
 
+unit-programs: $(unit-files) $(replay-files)
 unit: $(unit-files)
 	tests/run-units $(BUILD)
 corpora: $(replay-files)
