@@ -112,9 +112,13 @@ typedef struct kernel_config {
     bool is_pluto;        /* which SPIs are ours, see ESP_SPI_PLUTO_BIT */
     const char *tun_name; /* esp back end; NULL = "ipsec0" for pluto, "ipsec1" for charon */
     uint32_t mark;        /* of our own sockets */
+    unsigned tun_mtu;     /* esp back end; 0 = 1400 */
     const char *backend;  /* NULL or "auto": ask; "xfrm", "esp" */
     log_scope log;
 } kernel_config;
+/* Exempts a socket from every IPsec policy, for our own IKE sockets and those of helpers (also those of a userland ESP, where
+ * nothing has to be done: ST_OK). ST_UNSUPPORTED: this kernel knows no policies at all, which is as good. */
+status kernel_bypass_socket(int fd) MUST_CHECK;
 /* Is there native ESP in this kernel? (before sockets are opened: UDP_ENCAP depends on it) */
 bool kernel_has_xfrm(void);
 status kernel_new(kernel **out, const kernel_config *cfg, msgbuf *msg) MUST_CHECK;
