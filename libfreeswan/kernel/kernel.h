@@ -1,5 +1,6 @@
-/* The kernel's IPsec behind one const table: `xfrm` (netlink), `esp` (userland, over TUN), `fake` (tests). Chosen at start
- * by asking the kernel, named in the log and in the status.   RFC 4301, 4303, 4302, 3173, 3948, 4304
+/* The kernel's IPsec behind one const table: `xfrm` (netlink), `esp` (userland, over TUN), `fake` (tests).
+ * Chosen at start by asking the kernel, named in the log and in the status.   RFC 4301, 4303, 4302, 3173,
+ * 3948, 4304
  *
  * Any thread. Calls may block for the time of a netlink round trip. Events come as jobs.
  */
@@ -17,7 +18,7 @@ typedef enum policy_kind { POLICY_IPSEC, POLICY_PASS, POLICY_DROP, POLICY_REJECT
 
 typedef struct kernel_sa_id {
     ip_addr src, dst;
-    uint32_t spi; /* host order; CPI for IPCOMP */
+    uint32_t spi;  /* host order; CPI for IPCOMP */
     uint8_t proto; /* ipsec_proto */
 } kernel_sa_id;
 
@@ -75,7 +76,15 @@ typedef struct kernel_events {
     void (*mapping)(void *ctx, const kernel_sa_id *id, uint32_t reqid, const endpoint *peer);
 } kernel_events;
 
-enum { KERNEL_ESP = 1, KERNEL_AH = 2, KERNEL_IPCOMP = 4, KERNEL_ESN = 8, KERNEL_BEET = 16, KERNEL_TRANSPORT = 32, KERNEL_NATIVE = 64 };
+enum {
+    KERNEL_ESP = 1,
+    KERNEL_AH = 2,
+    KERNEL_IPCOMP = 4,
+    KERNEL_ESN = 8,
+    KERNEL_BEET = 16,
+    KERNEL_TRANSPORT = 32,
+    KERNEL_NATIVE = 64
+};
 
 typedef struct kernel kernel;
 typedef struct kernel_ops {
@@ -84,18 +93,21 @@ typedef struct kernel_ops {
     bool (*has_alg)(kernel *k, ipsec_proto proto, transform_type type, uint16_t alg, uint16_t key_bits);
     void (*set_events)(kernel *k, const kernel_events *ev);
     /* Reserves an SPI (0xc0000000-0xcfffffff) or CPI for packets from src to dst=us. */
-    status (*get_spi)(kernel *k, const ip_addr *src, const ip_addr *dst, ipsec_proto proto, uint32_t reqid, uint32_t *spi);
+    status (*get_spi)(kernel *k, const ip_addr *src, const ip_addr *dst, ipsec_proto proto, uint32_t reqid,
+                      uint32_t *spi);
     status (*add_sa)(kernel *k, const kernel_sa *sa);
     /* new addresses or ports of an SA that is there; counters and replay state are kept */
-    status (*update_sa)(kernel *k, const kernel_sa_id *id, const endpoint *src, const endpoint *dst, bool udp_encap);
+    status (*update_sa)(kernel *k, const kernel_sa_id *id, const endpoint *src, const endpoint *dst,
+                        bool udp_encap);
     status (*query_sa)(kernel *k, const kernel_sa_id *id, kernel_sa_stats *out);
     status (*del_sa)(kernel *k, const kernel_sa_id *id);
-    /* Policies are counted by value (selectors, direction, mark): several users may add the same one; the best kind and
-     * priority is installed. */
+    /* Policies are counted by value (selectors, direction, mark): several users may add the same one; the
+     * best kind and priority is installed. */
     status (*add_policy)(kernel *k, const kernel_policy *p);
     status (*del_policy)(kernel *k, const kernel_policy *p);
     status (*query_policy)(kernel *k, const kernel_policy *p, int64_t *use_time_s);
-    /* Interface that routes of protected traffic point at ("" = the normal one), for the esp back end's TUN device. */
+    /* Interface that routes of protected traffic point at ("" = the normal one), for the esp back end's TUN
+     * device. */
     const char *(*route_dev)(kernel *k);
     void (*free)(kernel *k); /* removes every SA and policy that is ours */
 } kernel_ops;
@@ -116,8 +128,9 @@ typedef struct kernel_config {
     const char *backend;  /* NULL or "auto": ask; "xfrm", "esp" */
     log_scope log;
 } kernel_config;
-/* Exempts a socket from every IPsec policy, for our own IKE sockets and those of helpers (also those of a userland ESP, where
- * nothing has to be done: ST_OK). ST_UNSUPPORTED: this kernel knows no policies at all, which is as good. */
+/* Exempts a socket from every IPsec policy, for our own IKE sockets and those of helpers (also those of a
+ * userland ESP, where nothing has to be done: ST_OK). ST_UNSUPPORTED: this kernel knows no policies at all,
+ * which is as good. */
 status kernel_bypass_socket(int fd) MUST_CHECK;
 /* Is there native ESP in this kernel? (before sockets are opened: UDP_ENCAP depends on it) */
 bool kernel_has_xfrm(void);

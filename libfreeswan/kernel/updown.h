@@ -1,6 +1,6 @@
-/* The updown script: environment, verbs and order (reference commands.md 12). Runs without a shell string: argv is
- * /bin/sh -c SCRIPT as configured by the administrator; everything that comes from a peer is in the environment only,
- * never in a string a shell parses. Scripts of one conn run one after another.
+/* The updown script: environment, verbs and order (reference commands.md 12). Runs without a shell string:
+ * argv is /bin/sh -c SCRIPT as configured by the administrator; everything that comes from a peer is in the
+ * environment only, never in a string a shell parses. Scripts of one conn run one after another.
  */
 #pragma once
 #include "libfreeswan/addr/addr.h"
@@ -27,7 +27,8 @@ typedef struct updown_vars {
 /* done (may be NULL) runs as a job with the exit status (-1: could not run). */
 typedef void updown_done_fn(void *ctx, uint64_t key, int exit_status);
 typedef struct updown_ops {
-    status (*run)(updown *u, const char *script, const updown_vars *vars, log_scope log, updown_done_fn *done, void *ctx, uint64_t key);
+    status (*run)(updown *u, const char *script, const updown_vars *vars, log_scope log, updown_done_fn *done,
+                  void *ctx, uint64_t key);
     void (*free)(updown *u);
 } updown_ops;
 struct updown {
