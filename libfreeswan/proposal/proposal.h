@@ -35,8 +35,9 @@ typedef struct proposals {
 
 /* "aes256-sha256-modp2048,3des-sha1!": tokens of all dialects. An IKE proposal without PRF gets the one of its integrity
  * algorithm(s); one without integrity but with an AEAD gets PRFs. proto PROTO_IKE, PROTO_ESP or PROTO_AH. ikev1 = also
- * apply IKEv1's rules (no AEAD for IKE, missing hash or group = MD5+SHA1, modp1536+modp1024). Error: the token and what
- * would be accepted there. */
+ * apply IKEv1's rules (no AEAD for IKE, missing hash or group = MD5+SHA1, modp1536+modp1024; an IKE proposal carries ENCR,
+ * PRF and DH, its "hash" being prf_hash(); an ESP proposal carries no group, see pfs_group). A cipher with a variable key
+ * length and none given stands for all of them. Error: the token and what would be accepted there. */
 status proposals_from_text(proposals *out, const char *text, ipsec_proto proto, bool ikev1, msgbuf *msg) MUST_CHECK;
 /* Today's defaults, then what an untouched peer of the 4.2 age offers (design.md, decision 10); only what `c` has. */
 void proposals_default(proposals *out, ipsec_proto proto, bool ikev1, const crypto *c);
