@@ -24,7 +24,7 @@ static const proposal_token tokens[] = {
     {"aes*gcm",          TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_16,          128, 256},
     {"aes_gcm*",         TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_16,          128, 256},
     {"aes_gcm_c*",       TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_16,          128, 256},
-    {"aes_gcm_16_*",     TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_16,          128, 256},
+    {"aes_gcm_16*",      TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_16,          128, 256},
     {"aes_gcm_b*",       TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_12,          128, 256},
     {"aes_gcm_a*",       TRANSFORM_ENCR,  IE,  ENCR_AES_GCM_8,           128, 256},
     {"aes*ccm16",        TRANSFORM_ENCR,  IE,  ENCR_AES_CCM_16,          128, 256},
@@ -150,6 +150,8 @@ static bool token_matches(const char *name, span word, uint16_t *bits)
         return false;
     span digits = span_of(word.p + head, word.n - head - tail);
     uint64_t v = 0;
+    if (digits.n > 1 && digits.p[0] == '_') /* libreswan's aes_cbc_256 */
+        digits = span_skip(digits, 1);
     if (digits.n > 3)
         return false;
     for (size_t i = 0; i < digits.n; i++) {
