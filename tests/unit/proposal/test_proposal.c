@@ -35,7 +35,7 @@ static void good_strings(void **state)
         {V2_IKE, "aes128-aesxcbc-modp2048", "IKE:AES_CBC_128/AES_XCBC_96/PRF_AES128_XCBC/MODP_2048"},
         {V2_IKE, "aes_cbc_128-sha2-dh14", NULL},
         {V2_ESP, "aes128-sha1", "ESP:AES_CBC_128/HMAC_SHA1_96/NO_EXT_SEQ"},
-        {V2_ESP, "aes128-sha1-esn-noesn", "ESP:AES_CBC_128/HMAC_SHA1_96/NO_EXT_SEQ/EXT_SEQ"},
+        {V2_ESP, "aes128-sha1-esn-noesn", "ESP:AES_CBC_128/HMAC_SHA1_96/EXT_SEQ/NO_EXT_SEQ"},
         {V2_ESP, "aes128-sha1-modp2048", "ESP:AES_CBC_128/HMAC_SHA1_96/MODP_2048/NO_EXT_SEQ"},
         {V2_ESP, "aes256ccm96", "ESP:AES_CCM_12_256/NO_EXT_SEQ"},
         {V2_ESP, "aes_gcm_c-160-null", "ESP:AES_GCM_16_128/NO_EXT_SEQ"},
