@@ -66,6 +66,9 @@ const void *pubkey_evp(const pubkey *k); /* EVP_PKEY *, for cert.c */
 /* PEM (PKCS#1, SEC1, PKCS#8, encrypted) or DER. pass is asked for when the key is encrypted; NULL: none. */
 status privkey_from_file(privkey **out, const char *path, const char *pass, msgbuf *msg) MUST_CHECK;
 status privkey_from_data(privkey **out, span data, const char *pass, msgbuf *msg) MUST_CHECK;
+/* The eight numbers of an RSA key (big-endian), which are checked against each other. */
+enum { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q, RSA_DP, RSA_DQ, RSA_QINV, RSA_NUMBERS };
+status privkey_from_rsa_numbers(privkey **out, const span numbers[RSA_NUMBERS], msgbuf *msg) MUST_CHECK;
 privkey *privkey_ref(privkey *k);
 void privkey_unref(privkey *k);
 pubkey *privkey_public(const privkey *k); /* borrowed */

@@ -1,0 +1,294 @@
+/* Public keys. Checked once when they are made - size, exponent, curve, point - so that using one needs no
+ * checks and decodes nothing; the only thing that changes later is the cache of prepared contexts.
+ */
+#include "libstrongswan/base/refcount.h"
+#include "libstrongswan/base/text.h"
+#include "libstrongswan/cred/der.h"
+#include "libstrongswan/cred/sig.h"
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+enum { RSA_MIN_BITS = 1024, RSA_MAX_BITS = 16384, RSA_MAX_E_BITS = 64, MAX_SPKI = 8192 };
+
+struct pubkey {
+    refcount refs;
+    EVP_PKEY *pkey;
+    key_info info;
+    uint8_t keyid[20], spki_hash[20];
+    char freeswan_id[10];
+    sig_cache cache;
+};
+
+/* ---- checks ---- */
+
+static status check_rsa(EVP_PKEY *pkey, msgbuf *msg)
+{
+    BIGNUM *n = NULL, *e = NULL;
+    status st = ST_INVALID;
+    if (!EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) ||
+        !EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e))
+        msg_set(msg, "the RSA key has no modulus or exponent");
+    else if (BN_is_negative(n) || BN_is_negative(e))
+        msg_set(msg, "the RSA key has a negative number");
+    else if (BN_num_bits(n) < RSA_MIN_BITS)
+        msg_set(msg, "the RSA modulus has only %d bits, at least %d are needed", BN_num_bits(n),
+                RSA_MIN_BITS);
+    else if (BN_num_bits(n) > RSA_MAX_BITS)
+        msg_set(msg, "the RSA modulus has %d bits, at most %d are taken", BN_num_bits(n), RSA_MAX_BITS);
+    else if (!BN_is_odd(n))
+        msg_set(msg, "the RSA modulus is even");
+    else if (!BN_is_odd(e) || BN_is_one(e))
+        msg_set(msg, "the RSA exponent is even or one");
+    else if (BN_num_bits(e) > RSA_MAX_E_BITS)
+        msg_set(msg, "the RSA exponent has %d bits, at most %d are taken", BN_num_bits(e), RSA_MAX_E_BITS);
+    else
+        st = ST_OK;
+    BN_free(n);
+    BN_free(e);
+    return st;
+}
+
+static status check_ec(EVP_PKEY *pkey, key_info *info, msgbuf *msg)
+{
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } curves[] = {{"prime256v1", 256},      {"secp384r1", 384},       {"secp521r1", 521},
+                  {"brainpoolP256r1", 256}, {"brainpoolP384r1", 384}, {"brainpoolP512r1", 512}};
+    char group[64] = "", encoding[32] = "";
+    size_t n;
+    EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof(encoding), &n);
+    if (!EVP_PKEY_get_group_name(pkey, group, sizeof(group), &n) ||
+        strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP))
+        return msg_fail(msg, ST_INVALID, "the ECDSA key does not name its curve");
+    info->bits = 0;
+    for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
+        if (!strcmp(group, curves[i].name))
+            info->bits = curves[i].bits;
+    if (!info->bits)
+        return msg_fail(msg, ST_UNSUPPORTED, "ECDSA keys on curve %s are not supported", group);
+    info->half = (info->bits + 7) / 8;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    bool ok = ctx && EVP_PKEY_public_check_quick(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return ok ? ST_OK : msg_fail(msg, ST_INVALID, "the ECDSA key is not a point of its curve");
+}
+
+status key_describe(EVP_PKEY *pkey, key_info *out, msgbuf *msg)
+{
+    *out = (key_info){.bits = (unsigned)EVP_PKEY_get_bits(pkey)};
+    status st = ST_OK;
+    switch (EVP_PKEY_get_base_id(pkey)) {
+    case EVP_PKEY_RSA_PSS:
+        out->pss_only = true;
+        /* fallthrough */
+    case EVP_PKEY_RSA:
+        out->type = KEY_RSA;
+        st = check_rsa(pkey, msg);
+        break;
+    case EVP_PKEY_EC:
+        out->type = KEY_ECDSA;
+        st = check_ec(pkey, out, msg);
+        break;
+    case EVP_PKEY_ED25519:
+        out->type = KEY_ED25519;
+        out->bits = 256;
+        break;
+    case EVP_PKEY_ED448:
+        out->type = KEY_ED448;
+        out->bits = 456;
+        break;
+    default: {
+        const char *name = EVP_PKEY_get0_type_name(pkey);
+        st = msg_fail(msg, ST_UNSUPPORTED, "keys of type %s are not supported", name ? name : "unknown");
+    }
+    }
+    ERR_clear_error();
+    return st;
+}
+
+/* ---- making ---- */
+
+/* What FreeS/WAN shows of a key: the first nine base64 digits of its RFC 3110 form. Other kinds get those of
+ * the id. */
+static bool set_freeswan_id(pubkey *k)
+{
+    uint8_t blob[64];
+    buf text = {0};
+    span from = span_of(k->keyid, sizeof(k->keyid));
+    BIGNUM *n = NULL, *e = NULL;
+    if (k->info.type == KEY_RSA && EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_N, &n) &&
+        EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_E, &e)) {
+        uint8_t mod[RSA_MAX_BITS / 8];
+        int e_n = BN_num_bytes(e), n_n = BN_bn2bin(n, mod);
+        blob[0] = (uint8_t)e_n; /* at most 8: checked */
+        BN_bn2bin(e, blob + 1);
+        size_t take = (size_t)n_n < 16 ? (size_t)n_n : 16;
+        memcpy(blob + 1 + e_n, mod, take);
+        from = span_of(blob, 1 + (size_t)e_n + take);
+    }
+    BN_free(n);
+    BN_free(e);
+    text_put_base64(&text, from);
+    span_cstr(span_take(buf_span(&text), 9), k->freeswan_id, sizeof(k->freeswan_id));
+    bool ok = buf_ok(&text);
+    buf_free(&text);
+    return ok;
+}
+
+/* Both key ids come from the SubjectPublicKeyInfo as OpenSSL writes it, so that equal keys have equal ids. */
+static status set_ids(pubkey *k)
+{
+    uint8_t *der = NULL;
+    status st = ST_CRYPTO;
+    span body, algorithm, bits;
+    int n = i2d_PUBKEY(k->pkey, &der);
+    if (n <= 0)
+        return ST_NO_MEMORY;
+    if (der_whole(span_of(der, (size_t)n), DER_SEQUENCE, &body) &&
+        der_next_is(&body, DER_SEQUENCE, &algorithm) && der_next_is(&body, DER_BIT_STRING, &bits) &&
+        bits.n > 1 && EVP_Digest(bits.p + 1, bits.n - 1, k->keyid, NULL, sig_md(HASH_SHA1), NULL) == 1 &&
+        EVP_Digest(der, (size_t)n, k->spki_hash, NULL, sig_md(HASH_SHA1), NULL) == 1)
+        st = set_freeswan_id(k) ? ST_OK : ST_NO_MEMORY;
+    OPENSSL_free(der);
+    return st;
+}
+
+status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
+{
+    *out = NULL;
+    pubkey *k = calloc(1, sizeof(*k));
+    if (!k) {
+        EVP_PKEY_free(pkey);
+        return ST_NO_MEMORY;
+    }
+    ref_init(&k->refs);
+    k->pkey = pkey;
+    status st = key_describe(pkey, &k->info, msg);
+    if (st == ST_OK)
+        st = set_ids(k);
+    if (st != ST_OK) {
+        pubkey_unref(k);
+        return st;
+    }
+    *out = k;
+    return ST_OK;
+}
+
+status pubkey_from_spki(pubkey **out, span der, msgbuf *msg)
+{
+    const uint8_t *p = der.p;
+    *out = NULL;
+    if (der.n > MAX_SPKI)
+        return msg_fail(msg, ST_LIMIT, "a public key of %zu octets is too long", der.n);
+    EVP_PKEY *pkey = der.n ? d2i_PUBKEY(NULL, &p, (long)der.n) : NULL;
+    ERR_clear_error();
+    if (pkey && p != der.p + der.n) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+    if (!pkey)
+        return msg_fail(msg, ST_INVALID, "not a well-formed public key");
+    return pubkey_adopt(out, pkey, msg);
+}
+
+status pubkey_from_rsa(pubkey **out, span n, span e, msgbuf *msg)
+{
+    *out = NULL;
+    if (n.n > RSA_MAX_BITS / 8 + 1 || e.n > RSA_MAX_E_BITS / 8 + 8)
+        return msg_fail(msg, ST_LIMIT, "an RSA key of %zu octets is too long", n.n + e.n);
+    BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *pkey = NULL;
+    if (bn && be && bld && ctx && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) &&
+        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) && (params = OSSL_PARAM_BLD_to_param(bld)) &&
+        EVP_PKEY_fromdata_init(ctx) > 0)
+        (void)EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    EVP_PKEY_CTX_free(ctx);
+    BN_free(bn);
+    BN_free(be);
+    ERR_clear_error();
+    if (!pkey)
+        return msg_fail(msg, ST_INVALID, "not the numbers of an RSA key");
+    return pubkey_adopt(out, pkey, msg);
+}
+
+status pubkey_from_rfc3110(pubkey **out, span data, msgbuf *msg)
+{
+    cursor c = cursor_of(data);
+    *out = NULL;
+    size_t e_n = cursor_u8(&c);
+    if (e_n == 0)
+        e_n = cursor_u16(&c);
+    span e = cursor_bytes(&c, e_n), n = cursor_rest(&c);
+    if (c.failed || e.n == 0 || n.n == 0)
+        return msg_fail(msg, ST_INVALID, "an RSA key of %zu octets (RFC 3110) is cut short", data.n);
+    return pubkey_from_rsa(out, n, e, msg);
+}
+
+pubkey *pubkey_ref(pubkey *k)
+{
+    if (k)
+        ref_get(&k->refs);
+    return k;
+}
+
+void pubkey_unref(pubkey *k)
+{
+    if (!k || !ref_put(&k->refs))
+        return;
+    sig_cache_free(&k->cache);
+    EVP_PKEY_free(k->pkey);
+    free(k);
+}
+
+/* ---- asking ---- */
+
+key_type pubkey_type(const pubkey *k)
+{
+    return k->info.type;
+}
+
+unsigned pubkey_bits(const pubkey *k)
+{
+    return k->info.bits;
+}
+
+span pubkey_keyid(const pubkey *k)
+{
+    return SPAN_ARRAY(k->keyid);
+}
+
+span pubkey_spki_hash(const pubkey *k)
+{
+    return SPAN_ARRAY(k->spki_hash);
+}
+
+const char *pubkey_freeswan_id(const pubkey *k)
+{
+    return k->freeswan_id;
+}
+
+bool pubkey_equal(const pubkey *a, const pubkey *b)
+{
+    return a == b || (a && b && !memcmp(a->spki_hash, b->spki_hash, sizeof(a->spki_hash)) &&
+                      EVP_PKEY_eq(a->pkey, b->pkey) == 1);
+}
+
+const void *pubkey_evp(const pubkey *k)
+{
+    return k->pkey;
+}
+
+status pubkey_verify(const pubkey *k, sig_scheme s, span data, span sig)
+{
+    /* the cache is not part of the key's value */
+    return sig_verify(k->pkey, &k->info, (sig_cache *)&k->cache, s, data, sig);
+}

@@ -1,0 +1,9 @@
+/* Whole files of credentials into memory that is wiped when it is freed. */
+#pragma once
+#include "libstrongswan/base/msgbuf.h"
+#include "libstrongswan/base/secret.h"
+#include <sys/stat.h>
+
+/* At most READ_FILE_MAX octets; only regular files. st (may be NULL) gets what fstat() said. */
+enum { READ_FILE_MAX = 64 << 20 };
+status read_file(const char *path, secret *out, struct stat *st, msgbuf *msg) MUST_CHECK;
