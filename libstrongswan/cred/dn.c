@@ -318,13 +318,14 @@ static void put_text_value(buf *b, span v)
     size_t from = 0;
     for (size_t i = 0; i < v.n; i++) {
         uint8_t c = v.p[i];
-        bool edge = (c == ' ' || c == '"' || c == '#') && (i == 0 || (c == ' ' && i == v.n - 1));
+        bool blank = c == ' ' && (i == 0 || i == v.n - 1);
+        bool first = (c == '"' || c == '#') && i == 0;
         bool separator = (c == '/' || c == '+') && attribute_name(span_trim(span_skip(v, i + 1)));
-        if (c != ',' && !edge && !separator)
+        if (c != ',' && !blank && !first && !separator)
             continue;
         text_put_quoted(b, span_of(v.p + from, i - from));
-        buf_put_u8(b, '\\');
-        from = i;
+        buf_put_str(b, blank ? "\\x20" : "\\"); /* a blank itself might be trimmed away */
+        from = i + blank;
     }
     text_put_quoted(b, span_skip(v, from));
 }
