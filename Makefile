@@ -45,6 +45,8 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS)) -ldl -lpthread -lm
 # and benches need no list: tests/unit/*/test_*.c, tests/fuzz/fuzz_*.c, tests/bench/bench_*.c are one program each.
 libs     := libcharon libpluto libfreeswan libstrongswan
 programs :=
+# simply expanded from the start, so that $(d) in a module.mk means that folder
+$(foreach l,$(libs) libsim,$(eval $(l)-src :=))
 clean-modules := $(sort $(patsubst %/module.mk,%,$(wildcard */module.mk */*/module.mk */*/*/module.mk)))
 define include_module
 d := $(1)
@@ -81,7 +83,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/gen/config.h
 
 define lib_rule
 $(BUILD)/$(1).a: $(call obj,$($(1)-src))
-	@rm -f $$@; ar rcs $$@ $$^
+	@mkdir -p $$(@D); rm -f $$@; ar rcs $$@ $$^
 endef
 $(foreach l,$(libs) libsim,$(if $($(l)-src),$(eval $(call lib_rule,$(l)))))
 
