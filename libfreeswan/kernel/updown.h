@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "libfreeswan/addr/addr.h"
+#include "libstrongswan/base/arena.h"
 #include "libstrongswan/base/log.h"
 #include "libstrongswan/run/runtime.h"
 
@@ -21,10 +22,12 @@ typedef struct updown_vars {
     ip_addr my_sourceip; /* any = unset */
     const char *xauth_id;
     uint64_t unique_id;
-    uint32_t mark_in, mark_out;
+    uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask;
     uint16_t udp_encap_port; /* 0 = none */
+    bool pluto_words; /* log lines as pluto writes them ("VERB output: …"), not as charon ("updown: …") */
 } updown_vars;
-/* done (may be NULL) runs as a job with the exit status (-1: could not run). */
+/* done (may be NULL) runs as a job with the exit status (-1: could not run, or ended by a signal). script
+ * NULL or "": nothing runs, done comes with 0. */
 typedef void updown_done_fn(void *ctx, uint64_t key, int exit_status);
 typedef struct updown_ops {
     status (*run)(updown *u, const char *script, const updown_vars *vars, log_scope log, updown_done_fn *done,
@@ -34,6 +37,19 @@ typedef struct updown_ops {
 struct updown {
     const updown_ops *ops;
 };
+enum { UPDOWN_TIMEOUT_MS = 120 * 1000 }; /* a script that hangs must not hold its conn for ever */
 status updown_new(updown **out, runtime *rt) MUST_CHECK;
+/* The default script; firewall: with its argument for leftfirewall=yes. */
+const char *updown_default(bool firewall);
+/* What the script sees: "NAME=value" strings, NULL at the end; all in mem. NULL: no memory. */
+
+const char *const *updown_env(arena *mem, const updown_vars *v);
 /* Builds the verb: action + -host/-client + -v6. */
 const char *updown_verb(char dst[32], const char *action, bool host, bool v6);
+
+/* ---- for tests and the simulator: nothing is run, "VERB CONN" is written down ---- */
+status updown_fake_new(updown **out, runtime *rt) MUST_CHECK;
+/* Lines so far, separated by newlines; valid until the next run. */
+const char *updown_fake_log(updown *u);
+/* Exit status of every run of a verb that starts with this word from now on; NULL: of all. */
+void updown_fake_exit(updown *u, const char *verb, int status);

@@ -1,0 +1,401 @@
+/* Runs updown scripts: one queue per conn, one script of a queue at a time, different conns side by side. A
+ * run copies all it needs when it is queued, holds a reference on the runner, and ends with its done
+ * function.
+ */
+#include "libfreeswan/kernel/updown.h"
+#include "config.h"
+#include "libstrongswan/base/arena.h"
+#include "libstrongswan/base/buf.h"
+#include "libstrongswan/base/hashmap.h"
+#include "libstrongswan/base/refcount.h"
+#include "libstrongswan/base/text.h"
+#include "libstrongswan/run/child.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+typedef struct queue {
+    char *conn;
+    list waiting; /* run; the first one is running */
+} queue;
+typedef struct runner {
+    updown base;
+    refcount refs;
+    runtime *rt;
+    pthread_mutex_t lock; /* guards the queues */
+    hashmap *queues;
+    bool closed;
+} runner;
+typedef struct run {
+    list_node node;
+    runner *owner;
+    queue *q;
+    arena mem;
+    const char *script, *verb;
+    const char *const *env;
+    log_scope log;
+    bool pluto_words;
+    updown_done_fn *done;
+    void *ctx;
+    uint64_t key;
+    int exit_status;
+} run;
+
+enum { MAX_VARS = 40, RUN_MEMORY = 1 << 20 };
+
+const char *updown_verb(char dst[32], const char *action, bool host, bool v6)
+{
+    snprintf(dst, 32, "%s-%s%s", action, host ? "host" : "client", v6 ? "-v6" : "");
+    return dst;
+}
+
+const char *updown_default(bool firewall)
+{
+    return firewall ? IPSEC_DIR "/_updown iptables" : IPSEC_DIR "/_updown";
+}
+
+/* ---- environment ---- */
+typedef struct env_writer {
+    arena *mem;
+    const char **v;
+    size_t n;
+    bool failed;
+} env_writer;
+
+static void put(env_writer *w, const char *name, const char *value)
+{
+    const char *line = value ? arena_printf(w->mem, "%s=%s", name, value) : NULL;
+
+    if (!value)
+        return;
+    if (line && w->n < MAX_VARS)
+        w->v[w->n++] = line;
+    else
+        w->failed = true;
+}
+
+static void put_number(env_writer *w, const char *name, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    put(w, name, text);
+}
+
+/* PLUTO_MY_CLIENT and its relatives. who: "MY", "PEER" */
+static void put_client(env_writer *w, const char *who, const traffic_sel *ts)
+{
+    struct {
+        const char *suffix;
+        char text[ADDR_TEXT];
+    } vars[5] = {{.suffix = "CLIENT"},
+                 {.suffix = "CLIENT_NET"},
+                 {.suffix = "CLIENT_MASK"},
+                 {.suffix = "PORT"},
+                 {.suffix = "PROTOCOL"}};
+    subnet around;
+    ip_addr mask;
+
+    ts_to_subnet(ts, &around);
+    mask = subnet_mask(&around);
+    /* always with its length, also for a single host: scripts cut it off */
+    snprintf(vars[0].text, ADDR_TEXT, "%s/%u", ADDR_STR(&around.ip), around.bits);
+    addr_text(&around.ip, vars[1].text, ADDR_TEXT);
+    addr_text(&mask, vars[2].text, ADDR_TEXT);
+    snprintf(vars[3].text, ADDR_TEXT, "%u", ts->from_port == ts->to_port ? ts->from_port : 0);
+    snprintf(vars[4].text, ADDR_TEXT, "%u", ts->proto);
+    for (size_t i = 0; i < 5; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "PLUTO_%s_%s", who, vars[i].suffix);
+        put(w, name, vars[i].text);
+    }
+}
+
+static void put_addr(env_writer *w, const char *name, const ip_addr *a)
+{
+    if (!addr_is_any(a))
+        put(w, name, ADDR_STR(a));
+}
+
+static void put_mark(env_writer *w, const char *name, uint32_t mark, uint32_t mask)
+{
+    char text[32];
+
+    if (!mark)
+        return;
+    snprintf(text, sizeof text, "%u/0x%08x", mark, mask ? mask : 0xffffffff);
+    put(w, name, text);
+}
+
+const char *const *updown_env(arena *mem, const updown_vars *v)
+{
+    env_writer w = {.mem = mem, .v = arena_array(mem, MAX_VARS + 1, sizeof(char *))};
+
+    if (!w.v)
+        return NULL;
+    put(&w, "PATH", IPSEC_SBINDIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    put(&w, "PLUTO_VERSION", "1.1");
+    put(&w, "PLUTO_VERB", v->verb);
+    put(&w, "PLUTO_CONNECTION", v->connection);
+    put_addr(&w, "PLUTO_NEXT_HOP", &v->next_hop);
+    put(&w, "PLUTO_INTERFACE", v->interface && v->interface[0] ? v->interface : "unknown");
+    if (v->hostaccess)
+        put(&w, "PLUTO_HOST_ACCESS", "1");
+    put_number(&w, "PLUTO_REQID", v->reqid);
+    put(&w, "PLUTO_ME", ADDR_STR(&v->me));
+    put(&w, "PLUTO_MY_ID", v->my_id);
+    put_client(&w, "MY", &v->my_ts);
+    put(&w, "PLUTO_PEER", ADDR_STR(&v->peer));
+    put(&w, "PLUTO_PEER_ID", v->peer_id);
+    put_client(&w, "PEER", &v->peer_ts);
+    put(&w, "PLUTO_PEER_CA", v->peer_ca);
+    put_addr(&w, "PLUTO_MY_SOURCEIP", &v->my_sourceip);
+    put(&w, "PLUTO_XAUTH_ID", v->xauth_id);
+    if (v->unique_id)
+        put_number(&w, "PLUTO_UNIQUEID", v->unique_id);
+    put_mark(&w, "PLUTO_MARK_IN", v->mark_in, v->mark_in_mask);
+    put_mark(&w, "PLUTO_MARK_OUT", v->mark_out, v->mark_out_mask);
+    if (v->udp_encap_port)
+        put_number(&w, "PLUTO_UDP_ENC", v->udp_encap_port);
+    return w.failed ? NULL : w.v;
+}
+
+/* ---- runs ---- */
+static void runner_unref(runner *u)
+{
+    if (!ref_put(&u->refs))
+        return;
+    hashmap_free(u->queues);
+    pthread_mutex_destroy(&u->lock);
+    free(u);
+}
+
+static void run_free(void *arg)
+{
+    run *r = arg;
+    runner *u = r->owner;
+
+    arena_free(&r->mem);
+    free(r);
+    runner_unref(u);
+}
+
+static void run_done(void *arg)
+{
+    run *r = arg;
+
+    if (r->done)
+        r->done(r->ctx, r->key, r->exit_status);
+    run_free(r);
+}
+
+static void on_line(void *ctx, const char *line)
+{
+    const run *r = ctx;
+    char quoted[1100];
+
+    text_quote(span_str(line), quoted, sizeof quoted);
+    if (r->pluto_words)
+        LOG(&r->log, KNL, 1, "%s output: %s", r->verb, quoted);
+    else
+        LOG(&r->log, CHD, 1, "updown: %s", quoted);
+}
+
+static void start_first(runner *u, queue *q);
+
+/* Takes r off its queue and lets the next one begin. */
+static void run_finish(run *r)
+{
+    runner *u = r->owner;
+    queue *q = r->q;
+
+    pthread_mutex_lock(&u->lock);
+    list_remove(&r->node);
+    bool more = !list_empty(&q->waiting);
+    if (!more)
+        hashmap_remove(u->queues, span_str(q->conn));
+    pthread_mutex_unlock(&u->lock);
+    if (more) {
+        start_first(u, q);
+    } else {
+        free(q->conn);
+        free(q);
+    }
+}
+
+static void on_exit_of(void *ctx, int wstatus)
+{
+    run *r = ctx;
+
+    r->exit_status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
+    if (r->exit_status > 0)
+        LOG(&r->log, CHD, r->pluto_words ? 0 : 1, "%s command exited with status %d", r->verb,
+            r->exit_status);
+    else if (r->exit_status < 0)
+        LOG(&r->log, CHD, 0, "%s command ended by signal %d", r->verb, WTERMSIG(wstatus));
+    run_finish(r);
+    run_done(r);
+}
+
+static status spawn(runner *u, run *r)
+{
+    const char *argv[] = {"/bin/sh", "-c", r->script, NULL};
+    child_spec spec = {
+        .argv = argv,
+        .envp = r->env,
+        .timeout_ms = UPDOWN_TIMEOUT_MS,
+        .on_line = on_line,
+        .on_exit = on_exit_of,
+        .ctx = r,
+    };
+    pid_t pid;
+
+    LOG(&r->log, CHD, 2, "executing %s: %s", r->verb, r->script);
+    return child_start(u->rt, &spec, &pid);
+}
+
+/* Whoever put the first run on a queue, or took the one before it off, comes here: never two for one queue.
+ */
+static void start_first(runner *u, queue *q)
+{
+    for (;;) {
+        pthread_mutex_lock(&u->lock);
+        run *r = container_of(q->waiting.next, run, node);
+        pthread_mutex_unlock(&u->lock);
+        if (spawn(u, r) == ST_OK)
+            return;
+        LOG(&r->log, CHD, 0, "%s command could not be started", r->verb);
+        r->exit_status = -1;
+        pthread_mutex_lock(&u->lock);
+        list_remove(&r->node);
+        bool more = !list_empty(&q->waiting);
+        if (!more)
+            hashmap_remove(u->queues, span_str(q->conn));
+        pthread_mutex_unlock(&u->lock);
+        if (runtime_post(u->rt, run_done, run_free, r) != ST_OK)
+            run_done(r);
+        if (!more) {
+            free(q->conn);
+            free(q);
+            return;
+        }
+    }
+}
+
+static status run_new(runner *u, run **out, const char *script, const updown_vars *vars, log_scope log)
+{
+    run *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return ST_NO_MEMORY;
+    arena_init(&r->mem, RUN_MEMORY);
+    ref_get(&u->refs);
+    r->owner = u;
+    r->script = script ? arena_str(&r->mem, span_str(script)) : "";
+    r->verb = arena_str(&r->mem, span_str(vars->verb));
+    r->env = updown_env(&r->mem, vars);
+    r->log = log;
+    r->log.name = log.name ? arena_str(&r->mem, span_str(log.name)) : NULL;
+    r->pluto_words = vars->pluto_words;
+    if (!r->script || !r->verb || !r->env || (log.name && !r->log.name)) {
+        run_free(r);
+        return ST_NO_MEMORY;
+    }
+    *out = r;
+    return ST_OK;
+}
+
+static status queue_for(runner *u, const char *conn, queue **out)
+{
+    queue *q = hashmap_get(u->queues, span_str(conn));
+
+    if (!q) {
+        q = calloc(1, sizeof *q);
+        if (!q || !(q->conn = strdup(conn)) || hashmap_add(u->queues, span_str(q->conn), q) != ST_OK) {
+            if (q)
+                free(q->conn);
+            free(q);
+            return ST_NO_MEMORY;
+        }
+        list_init(&q->waiting);
+    }
+    *out = q;
+    return ST_OK;
+}
+
+static status updown_run(updown *base, const char *script, const updown_vars *vars, log_scope log,
+                         updown_done_fn *done, void *ctx, uint64_t key)
+{
+    runner *u = container_of(base, runner, base);
+    run *r;
+    queue *q = NULL;
+    status st = run_new(u, &r, script, vars, log);
+
+    if (st != ST_OK)
+        return st;
+    r->done = done;
+    r->ctx = ctx;
+    r->key = key;
+    if (!r->script[0]) {
+        st = runtime_post(u->rt, run_done, run_free, r);
+        if (st != ST_OK)
+            run_free(r);
+        return st;
+    }
+    pthread_mutex_lock(&u->lock);
+    st = u->closed ? ST_CLOSED : queue_for(u, vars->connection ? vars->connection : "", &q);
+    bool first = q && list_empty(&q->waiting);
+    if (q) {
+        r->q = q;
+        list_append(&q->waiting, &r->node);
+    }
+    pthread_mutex_unlock(&u->lock);
+    if (st != ST_OK)
+        run_free(r);
+    else if (first)
+        start_first(u, q);
+    return st;
+}
+
+/* What waits is dropped; a script that runs goes on, its end is still heard if the runtime lives. */
+static void updown_free(updown *base)
+{
+    runner *u = container_of(base, runner, base);
+    list dropped;
+    size_t it = 0;
+    run *r;
+
+    list_init(&dropped);
+    pthread_mutex_lock(&u->lock);
+    u->closed = true;
+    for (queue *q; (q = hashmap_next(u->queues, &it));) {
+        list_node *running = list_pop(&q->waiting);
+        list_splice(&dropped, &q->waiting);
+        list_prepend(&q->waiting, running);
+    }
+    pthread_mutex_unlock(&u->lock);
+    LIST_EACH(&dropped, run, node, r)
+    run_free(r);
+    runner_unref(u);
+}
+
+static const updown_ops runner_ops = {updown_run, updown_free};
+
+status updown_new(updown **out, runtime *rt)
+{
+    runner *u = calloc(1, sizeof *u);
+
+    if (!u)
+        return ST_NO_MEMORY;
+    if (hashmap_new(&u->queues) != ST_OK) {
+        free(u);
+        return ST_NO_MEMORY;
+    }
+    u->base.ops = &runner_ops;
+    u->rt = rt;
+    ref_init(&u->refs);
+    pthread_mutex_init(&u->lock, NULL);
+    *out = &u->base;
+    return ST_OK;
+}
