@@ -47,11 +47,14 @@ typedef struct conn_end {
     unsigned n_subnets;
     subnet subnets[CONN_MAX_SUBNETS];
     bool subnet_within;     /* leftsubnetwithin: a range to be narrowed */
+    bool subnet_dynamic;    /* %dynamic stands in the list beside subnets */
     const char *virt;       /* "vhost:…", "vnet:…" */
     uint8_t proto;          /* leftprotoport */
     uint16_t port;
     bool port_any;          /* %any: one port, chosen by the peer */
     const char *sourceip;   /* as written: address, %config, %modeconfig, %poolname, range */
+    const char *natip;      /* source address that a NAT of ours puts in front of ESP */
+    const char *cert_policy; /* OIDs, comma-separated */
     const char *xauth_username;
     bool xauth_server, xauth_client;
 } conn_end;
@@ -68,8 +71,9 @@ typedef struct conn {
     unsigned authby; /* AUTH_ bits */
     bool auth_ah;    /* auth=ah */
     conn_end left, right;
-    bool pfs, compress, mobike, forceencaps, rekey, reauth, aggressive, modecfg_push, installpolicy, ikev2_esn, dontrekey_deprecated;
+    bool pfs, compress, mobike, forceencaps, rekey, reauth, aggressive, modecfg_push, installpolicy, ikev2_esn;
     bool initial_contact, sha256_96, disable_arrival_check, tunnel_v6;
+    uint8_t host_family; /* hint for names: AF_INET, AF_INET6, 0 */
     frag_policy fragmentation;
     const char *ike, *esp, *pfsgroup; /* algorithm strings; NULL = defaults */
     int64_t ikelifetime_s, keylife_s, rekeymargin_s;
@@ -126,6 +130,15 @@ status conn_seal(conn *c, msgbuf *msg) MUST_CHECK;
 conn *conn_ref(conn *c);
 void conn_unref(conn *c);
 bool conn_equal(const conn *a, const conn *b); /* every field but file and line */
+/* Setters for what has a syntax of its own; used by the ipsec.conf parser and the command lines before conn_seal(). */
+status conn_set_str(conn *c, const char **field, const char *text) MUST_CHECK; /* copy in the conn's arena */
+/* Address, name, %any, %any4, %any6, %defaultroute, %group, %opportunistic, %opportunisticgroup, %<address or name>. */
+status conn_end_set_host(conn *c, conn_end *e, const char *text, msgbuf *msg) MUST_CHECK;
+/* Comma list (also {a b}), %dynamic, vhost:…, vnet:…; replaces what was there. */
+status conn_end_set_subnets(conn *c, conn_end *e, const char *text, msgbuf *msg) MUST_CHECK;
+status conn_end_set_protoport(conn_end *e, const char *text, msgbuf *msg) MUST_CHECK;
+/* Looks the ends' names up (blocks); an end that allows any peer falls back to %any. ST_NOT_FOUND: msg tells which name. */
+status conn_resolve(conn *c, msgbuf *msg) MUST_CHECK;
 /* The body of a control record: tagged fields; unknown tags are skipped, a bad length or value is ST_INVALID. */
 status conn_encode(const conn *c, buf *out) MUST_CHECK;
 status conn_decode(conn **out, span body, msgbuf *msg) MUST_CHECK;
