@@ -1,5 +1,5 @@
-/* Numbers of algorithms. The IKEv2 transform numbers (IANA) are the suite's own numbering; what only IKEv1 or the kernel
- * knows has a private number >= 1024. IKEv1's numbers are mapped in libfreeswan/proposal.
+/* Numbers of algorithms. The IKEv2 transform numbers (IANA) are the suite's own numbering; what only IKEv1 or
+ * the kernel knows has a private number >= 1024. IKEv1's numbers are mapped in libfreeswan/proposal.
  */
 #pragma once
 #include "libstrongswan/base/enumname.h"
@@ -83,15 +83,15 @@ typedef enum dh_group {
 typedef enum esn_alg { ESN_NO = 0, ESN_YES = 1 } esn_alg;
 
 typedef enum hash_alg { /* RFC 7427 numbers, private from 1024 */
-    HASH_UNDEFINED = 0,
-    HASH_SHA1 = 1,
-    HASH_SHA2_256 = 2,
-    HASH_SHA2_384 = 3,
-    HASH_SHA2_512 = 4,
-    HASH_IDENTITY = 5, /* Ed25519, Ed448 */
-    HASH_MD5 = 1024,
-    HASH_SHA2_224 = 1025,
-    HASH_MD4 = 1026,
+                        HASH_UNDEFINED = 0,
+                        HASH_SHA1 = 1,
+                        HASH_SHA2_256 = 2,
+                        HASH_SHA2_384 = 3,
+                        HASH_SHA2_512 = 4,
+                        HASH_IDENTITY = 5, /* Ed25519, Ed448 */
+                        HASH_MD5 = 1024,
+                        HASH_SHA2_224 = 1025,
+                        HASH_MD4 = 1026,
 } hash_alg;
 
 typedef enum transform_type {
@@ -104,8 +104,10 @@ typedef enum transform_type {
 
 enum { MAX_HASH_BYTES = 64, MAX_IV_BYTES = 16, MAX_ICV_BYTES = 32, MAX_DH_BYTES = 1024, MAX_KEY_BYTES = 72 };
 
-/* Names as the field prints them: "AES_CBC", "HMAC_SHA1_96", "PRF_HMAC_SHA1", "MODP_2048" (charon's spelling). */
-extern const enum_names encr_names, prf_names, integ_names, dh_names, hash_names, esn_names, transform_type_names;
+/* Names as the field prints them: "AES_CBC", "HMAC_SHA1_96", "PRF_HMAC_SHA1", "MODP_2048" (charon's
+ * spelling). */
+extern const enum_names encr_names, prf_names, integ_names, dh_names, hash_names, esn_names,
+    transform_type_names;
 /* the table of a transform type; NULL for an unknown one */
 const enum_names *transform_names(uint8_t type);
 bool encr_is_aead(uint16_t alg);

@@ -1,10 +1,10 @@
-/* The registry of algorithms. Plugins register const operation tables; users ask for an algorithm by number and get an
- * object of the first plugin (in `load` order) that has it. Every algorithm is checked against its published vectors when
- * its plugin is loaded (crypto/vectors.h) and refused, with a log line, if it fails.
+/* The registry of algorithms. Plugins register const operation tables; users ask for an algorithm by number
+ * and get an object of the first plugin (in `load` order) that has it. Every algorithm is checked against its
+ * published vectors when its plugin is loaded (crypto/vectors.h) and refused, with a log line, if it fails.
  *
- * Thread rule: the registry is immutable after crypto_load() and shared by all threads. Objects belong to one thread at
- * a time. Keys are copied in and wiped when the object is freed. All *_new functions: ST_UNSUPPORTED if no plugin has it,
- * ST_INVALID for a key of the wrong length.
+ * Thread rule: the registry is immutable after crypto_load() and shared by all threads. Objects belong to one
+ * thread at a time. Keys are copied in and wiped when the object is freed. All *_new functions:
+ * ST_UNSUPPORTED if no plugin has it, ST_INVALID for a key of the wrong length.
  */
 #pragma once
 #include "libstrongswan/base/buf.h"
@@ -17,8 +17,8 @@
 typedef struct crypto crypto;
 
 /* ---- registry ---- */
-/* load: blank-separated plugin names, NULL = crypto_default_plugins. A name that is neither built in nor found as
- * libstrongswan-NAME.so in the plugin folder is logged and skipped. */
+/* load: blank-separated plugin names, NULL = crypto_default_plugins. A name that is neither built in nor
+ * found as libstrongswan-NAME.so in the plugin folder is logged and skipped. */
 extern const char *const crypto_default_plugins;
 status crypto_load(crypto **out, const char *load, const settings *cfg, const log_scope *log) MUST_CHECK;
 void crypto_free(crypto *c);
@@ -28,12 +28,16 @@ const char *crypto_loaded_plugins(const crypto *c);
 bool crypto_has(const crypto *c, transform_type type, uint16_t alg, size_t key_bytes);
 bool crypto_has_hash(const crypto *c, hash_alg alg);
 /* All algorithms of a type, for listalgs; fn returns false to stop. */
-void crypto_each(const crypto *c, transform_type type, bool (*fn)(void *ctx, uint16_t alg, const char *plugin), void *ctx);
+/* the same for hashes */
+void crypto_each_hash(const crypto *c, bool (*fn)(void *ctx, uint16_t alg, const char *plugin), void *ctx);
+void crypto_each(const crypto *c, transform_type type,
+                 bool (*fn)(void *ctx, uint16_t alg, const char *plugin), void *ctx);
 
-/* Octets of key an algorithm needs in IKE and ESP key material (salt of AEAD and CTR included), of IV on the wire, of
- * block, of ICV. key_bits 0: the fixed or default length. 0 if unknown. */
+/* Octets of key an algorithm needs in IKE and ESP key material (salt of AEAD and CTR included), of IV on the
+ * wire, of block, of ICV. key_bits 0: the fixed or default length. 0 if unknown. */
 size_t encr_keymat_bytes(encr_alg alg, uint16_t key_bits);
-size_t encr_iv_bytes(encr_alg alg);    /* explicit IV on the wire: 8 for GCM/CCM/CTR/ChaCha, block for CBC, 0 for NULL */
+size_t encr_iv_bytes(
+    encr_alg alg); /* explicit IV on the wire: 8 for GCM/CCM/CTR/ChaCha, block for CBC, 0 for NULL */
 size_t encr_block_bytes(encr_alg alg); /* padding granularity: 8, 16; 1 for stream and AEAD modes */
 size_t encr_icv_bytes(encr_alg alg);   /* AEAD only */
 size_t encr_salt_bytes(encr_alg alg);
@@ -46,7 +50,8 @@ size_t dh_public_bytes(dh_group group);
 typedef struct crypter crypter;
 status crypter_new(const crypto *c, crypter **out, encr_alg alg, span key) MUST_CHECK;
 void crypter_free(crypter *x);
-/* n is a multiple of the block size. iv is not changed. CTR: iv is the 8 explicit octets, salt is the key's tail. */
+/* n is a multiple of the block size. iv is not changed. CTR: iv is the 8 explicit octets, salt is the key's
+ * tail. */
 status crypter_encrypt(crypter *x, span iv, span in, uint8_t *out) MUST_CHECK;
 status crypter_decrypt(crypter *x, span iv, span in, uint8_t *out) MUST_CHECK;
 
@@ -84,7 +89,8 @@ status prf_plus(prf *p, const span *seed, size_t n, uint8_t *out, size_t out_n) 
 typedef struct signer signer;
 status signer_new(const crypto *c, signer **out, integ_alg alg, span key) MUST_CHECK;
 void signer_free(signer *s);
-status signer_sign(signer *s, const span *parts, size_t n, uint8_t *icv) MUST_CHECK; /* integ_icv_bytes() octets */
+status signer_sign(signer *s, const span *parts, size_t n,
+                   uint8_t *icv) MUST_CHECK; /* integ_icv_bytes() octets */
 /* constant time; ST_CRYPTO if it does not match */
 status signer_verify(signer *s, const span *parts, size_t n, span icv) MUST_CHECK;
 
@@ -94,8 +100,8 @@ status dh_new(const crypto *c, dh **out, dh_group group) MUST_CHECK; /* makes th
 void dh_free(dh *d);
 /* our public value as it goes into KE (EC: x|y without 04), dh_public_bytes() octets, owned by d */
 span dh_public(const dh *d);
-/* Range and curve checks first: ST_INVALID for a value a peer must not send (0, 1, p-1, >= p, off the curve, wrong
- * length, all-zero result). shared: p's full length for MODP, x for EC. */
+/* Range and curve checks first: ST_INVALID for a value a peer must not send (0, 1, p-1, >= p, off the curve,
+ * wrong length, all-zero result). shared: p's full length for MODP, x for EC. */
 status dh_compute(dh *d, span peer, secret *shared) MUST_CHECK;
 
 /* ---- random ---- */
@@ -103,7 +109,8 @@ typedef enum rng_quality { RNG_WEAK, RNG_STRONG, RNG_TRUE } rng_quality; /* nonc
 /* Fills out or fails; any thread. */
 status rng_bytes(const crypto *c, rng_quality q, uint8_t *out, size_t n) MUST_CHECK;
 uint32_t rng_u32(const crypto *c); /* never fails: aborts the process if the system has no random numbers */
-/* For the simulator: all random numbers (DH keys of the openssl plugin included as far as it can be told) come from fn. */
+/* For the simulator: all random numbers (DH keys of the openssl plugin included as far as it can be told)
+ * come from fn. */
 void crypto_set_rng(crypto *c, status (*fn)(void *ctx, rng_quality q, uint8_t *out, size_t n), void *ctx);
 
 /* ---- what a plugin is ---- ops tables: crypto/plugin.h */
