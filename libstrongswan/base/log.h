@@ -56,14 +56,15 @@ void log_unlisten(log_bus *bus, uint64_t id);
 /* Changes the levels of a listener; group LG_COUNT = all. */
 void log_set_level(log_bus *bus, uint64_t id, log_group group, int level);
 
-/* Sinks made of listeners. Format "%05[ENC] text" (charon) or "text" (pluto: prefix is part of the text). */
+/* Sinks made of listeners. A line is "NN[GRP] text" (charon; NN = worker, GRP = AUD for level 0 in LOG_AUTHPRIV) or "text"
+ * (pluto: the prefix is part of the text). */
 typedef enum log_style { LOG_STYLE_CHARON, LOG_STYLE_PLUTO } log_style;
 typedef struct log_sink_config {
     log_style style;
     int levels[LG_COUNT];
     int facility;      /* syslog: LOG_DAEMON, LOG_AUTHPRIV */
     const char *ident; /* syslog and file */
-    const char *path;  /* file: NULL = stderr */
+    const char *path;  /* file: NULL = stderr; "stdout" and "stderr" are what they say */
     bool append, timestamps, json;
 } log_sink_config;
 uint64_t log_sink_syslog(log_bus *bus, const log_sink_config *cfg);
