@@ -23,7 +23,7 @@ status conntab_del(conntab *t, const char *name) MUST_CHECK;
 status conntab_find(conntab *t, const char *name, oriented *out) MUST_CHECK;
 /* All conns by load order; the snapshot is the caller's to conntab_list_free(). */
 status conntab_list(conntab *t, oriented **out, size_t *n) MUST_CHECK;
-void conntab_list_free(oriented *list, size_t n);
+void conntab_list_free(oriented *rows, size_t n);
 /* Candidates for a peer at these addresses, best first: exact host pair, then %any peers; version is a conn_version mask.
  * peer_id NULL: not known yet. msg: the nearest miss, for the *explain* line. */
 typedef struct conn_query {
