@@ -1,6 +1,7 @@
-/* First process of a scenario host: mounts what a host has of its own (proc, sys, dev, run, tmp), receives syslog like
- * a syslogd with the usual Debian rules (auth and authpriv to auth.log, daemon to daemon.log, everything to syslog), and
- * reaps orphans. Ends, and the host's processes with it, when its standard input is closed by the runner.
+/* First process of a scenario host: mounts what a host has of its own (proc, sys, dev, run, tmp), receives
+ * syslog like a syslogd with the usual Debian rules (auth and authpriv to auth.log, daemon to daemon.log,
+ * everything to syslog), and reaps orphans. Ends, and the host's processes with it, when its standard input
+ * is closed by the runner.
  *
  *   labinit [uml]      uml: sysfs of the guest needs no special care, otherwise the same
  */
@@ -34,7 +35,8 @@ static void make_dev(void)
         const char *path;
         unsigned major, minor;
     } nodes[] = {
-        {"/dev/null", 1, 3},    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7},      {"/dev/random", 1, 8},
+        {"/dev/null", 1, 3},    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7},
+        {"/dev/random", 1, 9}, /* never blocks, also in a young guest */
         {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},  {"/dev/net/tun", 10, 200},
     };
     must(mount("dev", "/dev", "tmpfs", MS_NOSUID, "mode=755"), "mount /dev");
