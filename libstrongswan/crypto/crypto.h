@@ -80,7 +80,8 @@ status prf_new(const crypto *c, prf **out, prf_alg alg, span key) MUST_CHECK; /*
 void prf_free(prf *p);
 size_t prf_out_bytes(prf_alg alg);
 status prf_rekey(prf *p, span key) MUST_CHECK;
-/* concatenation of the parts */
+/* concatenation of the parts. PRF_FIPS_SHA1_160 is a generator: its parts are XSEED (none: 0) and each call gives the
+ * next 40 octets. */
 status prf_compute(prf *p, const span *parts, size_t n, uint8_t *out) MUST_CHECK;
 /* prf+ (RFC 7296 2.13) over the concatenated seed: fills out */
 status prf_plus(prf *p, const span *seed, size_t n, uint8_t *out, size_t out_n) MUST_CHECK;

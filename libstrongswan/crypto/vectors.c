@@ -85,12 +85,12 @@ static status check_prf(const crypto *c, const prf_ops *ops, const mac_vector *v
         return msg_fail(why, ST_CRYPTO, "broken vector");
     static const uint8_t other_key[20] = {1};
     status st = prf_make(c, &p, ops, SPAN_ARRAY(other_key));
-    if (st == ST_OK)
-        st = prf_rekey(p, buf_span(&s->key));
     for (size_t cut = 0; st == ST_OK && cut < 3; cut++) {
         span in = buf_span(&s->in);
         span parts[3] = {span_take(in, cut), span_take(span_skip(in, cut), 5), span_skip(in, cut + 5)};
-        st = prf_compute(p, parts, 3, s->got.p);
+        st = prf_rekey(p, buf_span(&s->key)); /* each time: the FIPS generator moves on */
+        if (st == ST_OK)
+            st = prf_compute(p, parts, 3, s->got.p);
         if (st == ST_OK)
             st = compare(&s->got, buf_span(&s->want), "output", why);
     }

@@ -169,6 +169,15 @@ const mac_vector vectors_prf[] = {
     /* FIPS 186-2 with change notice 1, the example NIST published for it (XSEED = 0) */
     {PRF_FIPS_SHA1_160, "bd029bbe7f51960bcf9edb2b61f06f0feb5a38b6", NULL,
      "2070b3223dba372fde1c0ffc7b2e3b498b2606143c6c18bacb0f6c55babb13788e20d737a3275116"},
+    /* 3GPP2 S.S0055: no separate vectors for its hash; computed */
+    {PRF_KEYED_SHA1, "000102030405060708090a0b0c0d0e0f10111213", "",
+     "8b39796e829db023c6da4295e3261ae7f12ed6df"},
+    {PRF_KEYED_SHA1, "000102030405060708090a0b0c0d0e0f10111213", "616263",
+     "fb8ae7f0e3b8b1a6af84c9dbc4e446adbda33028"},
+    {PRF_KEYED_SHA1, "000102030405060708090a0b0c0d0e0f10111213",
+     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031"
+     "32333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f60616263",
+     "5ec0f7b3acc8eb18660b3064380e7b91d34f4e45"},
 };
 const size_t vectors_prf_n = sizeof vectors_prf / sizeof vectors_prf[0];
 const mac_vector vectors_signer[] = {
