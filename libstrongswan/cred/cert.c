@@ -159,6 +159,12 @@ span cert_authority_key_id(const cert *c)
     return c->authority_key_id;
 }
 
+span cert_authority_serial(const cert *c)
+{
+    const ASN1_INTEGER *serial = c->akid ? c->akid->serial : NULL;
+    return serial ? span_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial)) : SPAN_NULL;
+}
+
 int64_t cert_not_before(const cert *c)
 {
     return c->not_before;

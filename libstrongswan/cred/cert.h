@@ -34,6 +34,7 @@ unsigned cert_flags(const cert *c);
 int cert_pathlen(const cert *c); /* -1 = none */
 span cert_subject_key_id(const cert *c);
 span cert_authority_key_id(const cert *c);
+span cert_authority_serial(const cert *c); /* of authorityKeyIdentifier; empty if it gives none */
 int64_t cert_not_before(const cert *c); /* wall seconds */
 int64_t cert_not_after(const cert *c);
 size_t cert_alt_names(const cert *c); /* subjectAltName */
