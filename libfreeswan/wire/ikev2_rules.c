@@ -25,7 +25,7 @@
 const ikev2_rule ikev2_rules[RULE_COUNT] = {
     [RULE_INIT_REQUEST]  = {IKE_SA_INIT, false, "request",      SA | KE | NO, ANYWHERE, 0, 0, 0},
     [RULE_INIT_RESPONSE] = {IKE_SA_INIT, true,  "response",     SA | KE | NO, ANYWHERE | CERTREQ, 0, 0, CERTREQ},
-    [RULE_INIT_REFUSAL]  = {IKE_SA_INIT, true,  "refusal",      N, ANYWHERE, 0, 0, 0},
+    [RULE_INIT_REFUSAL]  = {IKE_SA_INIT, true,  "refusal",      N, ANYWHERE & ~N, 0, 0, 0},
 
     [RULE_AUTH_REQUEST]       = {IKE_AUTH, false, "first request", 0, 0,
                                  IDI | SA | TS, IDR | CERT | CERTREQ | AUTH | CP | ANYWHERE, CERT | CERTREQ},
@@ -45,7 +45,7 @@ const ikev2_rule ikev2_rules[RULE_COUNT] = {
     [RULE_CHILD_RESPONSE] = {CREATE_CHILD_SA, true,  "response", 0, 0, SA | NO, KE | TS | CP | ANYWHERE, 0},
     [RULE_INFO_REQUEST]   = {INFORMATIONAL,   false, "request",  0, 0, 0, D | CP | ANYWHERE, D},
     [RULE_INFO_RESPONSE]  = {INFORMATIONAL,   true,  "response", 0, 0, 0, D | CP | ANYWHERE, D},
-    [RULE_INFO_CHECK]     = {INFORMATIONAL,   false, "connectivity check", N, ANYWHERE, 0, 0, 0},
+    [RULE_INFO_CHECK]     = {INFORMATIONAL,   false, "connectivity check", N, ANYWHERE & ~N, 0, 0, 0},
     [RULE_ME_REQUEST]     = {ME_CONNECT,      false, "request",  0, 0, IDP, ANYWHERE, 0},
     [RULE_ME_RESPONSE]    = {ME_CONNECT,      true,  "response", 0, 0, 0, IDP | ANYWHERE, 0},
 };

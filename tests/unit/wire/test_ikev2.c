@@ -1,4 +1,5 @@
-/* IKEv2 messages: building, parsing, names, payload rules, and the malformed inputs peers have crashed daemons with. */
+/* IKEv2 messages: building, parsing, names, payload rules, and the malformed inputs peers have crashed
+ * daemons with. */
 #include "libfreeswan/wire/ikev2_payloads.h"
 
 #include <stdarg.h>
@@ -7,7 +8,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-static const ikev2_header init_header = {.spi_i = 0x0102030405060708, .exchange = IKE_SA_INIT, .flags = IKEV2_FLAG_INITIATOR};
+static const ikev2_header init_header = {
+    .spi_i = 0x0102030405060708, .exchange = IKE_SA_INIT, .flags = IKEV2_FLAG_INITIATOR};
 
 static proposals one_proposal(ipsec_proto proto)
 {
@@ -197,14 +199,20 @@ static void header_lies(void **state)
         size_t n;
         status want;
     } rows[] = {
-        {24, {0, 0, 0, 27}, 4, ST_INVALID},          {24, {0, 0, 0, 0}, 4, ST_INVALID},
-        {24, {0xff, 0xff, 0xff, 0xff}, 4, ST_INVALID}, {24, {0, 0, 1, 0}, 4, ST_INVALID},
-        {17, {0x00}, 1, ST_INVALID},                 {17, {0x10}, 1, ST_INVALID},
-        {17, {0x30}, 1, ST_UNSUPPORTED},             {17, {0xf0}, 1, ST_UNSUPPORTED},
+        {24, {0, 0, 0, 27}, 4, ST_INVALID},
+        {24, {0, 0, 0, 0}, 4, ST_INVALID},
+        {24, {0xff, 0xff, 0xff, 0xff}, 4, ST_INVALID},
+        {24, {0, 0, 1, 0}, 4, ST_INVALID},
+        {17, {0x00}, 1, ST_INVALID},
+        {17, {0x10}, 1, ST_INVALID},
+        {17, {0x30}, 1, ST_UNSUPPORTED},
+        {17, {0xf0}, 1, ST_UNSUPPORTED},
         {17, {0x2f}, 1, ST_OK}, /* minor versions are ignored */
         {19, {0xff}, 1, ST_OK}, /* so are unknown flags */
-        {30, {0, 0}, 2, ST_INVALID},                 {30, {0, 1}, 2, ST_INVALID},
-        {30, {0, 3}, 2, ST_INVALID},                 {30, {0xff, 0xff}, 2, ST_INVALID},
+        {30, {0, 0}, 2, ST_INVALID},
+        {30, {0, 1}, 2, ST_INVALID},
+        {30, {0, 3}, 2, ST_INVALID},
+        {30, {0xff, 0xff}, 2, ST_INVALID},
         {16, {0}, 1, ST_INVALID}, /* no payload, but octets */
         {28, {0}, 1, ST_INVALID}, /* chain ends early */
         {29, {0x7f}, 1, ST_OK},   /* reserved bits */
@@ -297,37 +305,37 @@ static void malformed_bodies(void **state)
         size_t n;
     } rows[] = {
 #define B(type, s) {type, s, sizeof(s) - 1}
-        B(PLV2_SA, ""),                                                       /* no proposal */
-        B(PLV2_SA, "\0\0\0\10\1\1\0\0"),                                      /* no transform */
-        B(PLV2_SA, "\0\0\0\7\1\1\0\1"),                                       /* length below its header */
-        B(PLV2_SA, "\0\0\0\20\1\1\0\2\0\0\0\10\1\0\0\3"),                     /* two announced, one there */
-        B(PLV2_SA, "\2\0\0\20\1\1\0\1\0\0\0\10\1\0\0\3"),                     /* "more", but the last */
-        B(PLV2_SA, "\0\0\0\20\1\1\0\1\3\0\0\10\1\0\0\3"),                     /* the same for transforms */
-        B(PLV2_SA, "\0\0\0\20\1\1\0\1\0\0\0\0\1\0\0\3"),                      /* transform length 0 */
-        B(PLV2_SA, "\0\0\0\20\1\1\11\1\0\0\0\10\1\0\0\3"),                    /* SPI of 9 octets */
-        B(PLV2_SA, "\0\0\0\22\1\1\0\1\0\0\0\12\1\0\0\3\200\16"),              /* half an attribute */
-        B(PLV2_KE, "\0\16\0\0"),                                              /* no key */
+        B(PLV2_SA, ""),                                          /* no proposal */
+        B(PLV2_SA, "\0\0\0\10\1\1\0\0"),                         /* no transform */
+        B(PLV2_SA, "\0\0\0\7\1\1\0\1"),                          /* length below its header */
+        B(PLV2_SA, "\0\0\0\20\1\1\0\2\0\0\0\10\1\0\0\3"),        /* two announced, one there */
+        B(PLV2_SA, "\2\0\0\20\1\1\0\1\0\0\0\10\1\0\0\3"),        /* "more", but the last */
+        B(PLV2_SA, "\0\0\0\20\1\1\0\1\3\0\0\10\1\0\0\3"),        /* the same for transforms */
+        B(PLV2_SA, "\0\0\0\20\1\1\0\1\0\0\0\0\1\0\0\3"),         /* transform length 0 */
+        B(PLV2_SA, "\0\0\0\20\1\1\11\1\0\0\0\10\1\0\0\3"),       /* SPI of 9 octets */
+        B(PLV2_SA, "\0\0\0\22\1\1\0\1\0\0\0\12\1\0\0\3\200\16"), /* half an attribute */
+        B(PLV2_KE, "\0\16\0\0"),                                 /* no key */
         B(PLV2_KE, "\0\16\0"),
         B(PLV2_IDI, "\2\0\0"),
         B(PLV2_CERT, ""),
         B(PLV2_AUTH, "\2\0\0"),
-        B(PLV2_NONCE, "123456789012345"),                                     /* 15 octets */
-        B(PLV2_NOTIFY, "\3\4\100\11\1\2\3"),                                  /* SPI beyond the end */
+        B(PLV2_NONCE, "123456789012345"),    /* 15 octets */
+        B(PLV2_NOTIFY, "\3\4\100\11\1\2\3"), /* SPI beyond the end */
         B(PLV2_NOTIFY, "\0\0\100"),
-        B(PLV2_DELETE, "\3\4\0\2\1\2\3\4"),                                   /* two announced */
+        B(PLV2_DELETE, "\3\4\0\2\1\2\3\4"), /* two announced */
         B(PLV2_DELETE, "\3\4\377\377"),
         B(PLV2_DELETE, "\3\0\0\1\0"),
-        B(PLV2_TSI, "\0\0\0\0"),                                              /* no selector */
+        B(PLV2_TSI, "\0\0\0\0"), /* no selector */
         B(PLV2_TSI, "\1\0\0\0"),
         B(PLV2_TSI, "\377\0\0\0\7\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2"),
         B(PLV2_TSI, "\1\0\0\0\7\0\0\7\0\0\377\377\1\1\1\1\2\2\2\2"),
         B(PLV2_TSI, "\1\0\0\0\7\0\0\21\0\0\377\377\1\1\1\1\2\2\2\2"),
-        B(PLV2_TSI, "\1\0\0\0\7\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2\0"),       /* an octet too many */
+        B(PLV2_TSI, "\1\0\0\0\7\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2\0"), /* an octet too many */
         B(PLV2_CP, "\1\0\0"),
         B(PLV2_CP, "\1\0\0\0\0\1\0\4\1\2\3"),
-        B(PLV2_EAP, "\1\1\0\3"),                                              /* length below 4 */
-        B(PLV2_EAP, "\1\1\0\5"),                                              /* length beyond the payload */
-        B(PLV2_EAP, "\1\1\0\4\1"),                                            /* length below the payload */
+        B(PLV2_EAP, "\1\1\0\3"),   /* length below 4 */
+        B(PLV2_EAP, "\1\1\0\5"),   /* length beyond the payload */
+        B(PLV2_EAP, "\1\1\0\4\1"), /* length below the payload */
         B(PLV2_SKF, "\0\1\0"),
 #undef B
     };
@@ -361,7 +369,8 @@ static void proposals_from_peers(void **state)
 {
     proposals p;
     /* a transform with an unknown attribute, one with two key lengths: algorithms we do not know */
-    static const char odd[] = "\0\0\0\44\1\1\0\2\3\0\0\14\1\0\0\14\200\17\0\200\0\0\0\20\1\0\0\14\200\16\0\200\200\16\1\0";
+    static const char odd[] =
+        "\0\0\0\44\1\1\0\2\3\0\0\14\1\0\0\14\200\17\0\200\0\0\0\20\1\0\0\14\200\16\0\200\200\16\1\0";
     assert_int_equal(sa_of(odd, sizeof(odd) - 1, &p), ST_OK);
     assert_int_equal(p.p[0].n, 2);
     assert_int_equal(p.p[0].t[0].id, 65535);
@@ -388,9 +397,9 @@ static void selectors_from_peers(void **state)
     } rows[] = {
 #define B(s, want, count) {s, sizeof(s) - 1, want, count}
         B("\1\0\0\0\7\21\0\20\0\0\377\377\1\1\1\1\2\2\2\2", ST_OK, 1),
-        B("\1\0\0\0\7\0\0\20\0\0\377\377\2\2\2\2\1\1\1\1", ST_INVALID, 0), /* start above end */
-        B("\1\0\0\0\7\0\0\20\0\12\0\11\1\1\1\1\2\2\2\2", ST_INVALID, 0),  /* ports */
-        B("\1\0\0\0\10\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2", ST_INVALID, 0), /* IPv6 with 8 octets */
+        B("\1\0\0\0\7\0\0\20\0\0\377\377\2\2\2\2\1\1\1\1", ST_INVALID, 0),    /* start above end */
+        B("\1\0\0\0\7\0\0\20\0\12\0\11\1\1\1\1\2\2\2\2", ST_INVALID, 0),      /* ports */
+        B("\1\0\0\0\10\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2", ST_INVALID, 0),   /* IPv6 with 8 octets */
         B("\1\0\0\0\11\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2", ST_NOT_FOUND, 0), /* unknown type */
         B("\1\0\0\0\0\0\0\10\0\0\0\0", ST_NOT_FOUND, 0),
         B("\2\0\0\0\361\0\0\10\0\0\0\0\7\0\0\20\0\0\377\377\1\1\1\1\2\2\2\2", ST_OK, 1),
@@ -413,7 +422,8 @@ static void selectors_from_peers(void **state)
     }
 }
 
-/* Hazard class 2: for each stage, each needed payload missing, then doubled; and one that has no business there. */
+/* Hazard class 2: for each stage, each needed payload missing, then doubled; and one that has no business
+ * there. */
 static void rules_are_sound_and_enforced(void **state)
 {
     for (size_t i = 0; i < RULE_COUNT; i++) {

@@ -20,8 +20,8 @@ typedef struct node {
 } node;
 
 ENUM_NAMES(kind_names, {1, "ONE"}, {2, "TWO"});
-static const wire_field leaf_fields[] = {
-    WIRE_MORE(7), WIRE_UINT_IN(leaf, kind, 1, 1, 9, &kind_names), WIRE_LENGTH(2), WIRE_REST(leaf, data, 0, 8)};
+static const wire_field leaf_fields[] = {WIRE_MORE(7), WIRE_UINT_IN(leaf, kind, 1, 1, 9, &kind_names),
+                                         WIRE_LENGTH(2), WIRE_REST(leaf, data, 0, 8)};
 static const wire_table leaf_table = WIRE_TABLE("leaf", leaf, leaf_fields);
 static const wire_field attr_fields[] = {WIRE_ATTR(&kind_names)};
 static const wire_table attr_table = WIRE_TABLE("attribute", wire_attr, attr_fields);
@@ -112,18 +112,16 @@ static void refuses(void **state)
         uint8_t value;
         const char *word;
     } rows[] = {
-        {8, 200, "name"},            /* size beyond the end */
-        {9, 0, "behind"},            /* no leaves: what follows is no attribute list of at most 3, or too few leaves */
-        {9, 1, "another follows"},   /* fewer than "more" says */
-        {9, 3, "it is the last"},    /* more than there are */
-        {9, 255, "announced"},       /* more than octets */
-        {13, 6, "next structure"},   /* a wrong "more" value */
-        {14, 0, "kind"},             /* below min */
-        {14, 10, "kind"},            /* above max */
-        {16, 3, "length"},           /* ends before its own length field */
-        {16, 0, "length"},
-        {15, 0xff, "length"},
-        {30, 200, "attribute"},      /* TLV beyond the end */
+        {8, 200, "name"}, /* size beyond the end */
+        {9, 0, "behind"}, /* no leaves: what follows is no attribute list of at most 3, or too few leaves */
+        {9, 1, "another follows"}, /* fewer than "more" says */
+        {9, 3, "it is the last"},  /* more than there are */
+        {9, 255, "announced"},     /* more than octets */
+        {13, 6, "next structure"}, /* a wrong "more" value */
+        {14, 0, "kind"},           /* below min */
+        {14, 10, "kind"},          /* above max */
+        {16, 3, "length"},         /* ends before its own length field */
+        {16, 0, "length"},         {15, 0xff, "length"}, {30, 200, "attribute"}, /* TLV beyond the end */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         arena mem;
