@@ -47,6 +47,14 @@ int64_t runtime_wall_s(const runtime *rt);
 /* ---- jobs ---- any thread */
 typedef void job_fn(void *arg);
 /* drop (may be NULL) is called instead of fn when the runtime ends first. ST_NO_MEMORY: neither is called. */
+/* Work that is queued without an allocation: embedded in what it works on, on the queue at most once at a time. */
+typedef struct job {
+    struct job *next;
+    job_fn *fn, *drop;
+    void *arg;
+    bool pooled; /* the runtime's own, freed after it ran */
+} job;
+void runtime_post_job(runtime *rt, job *j);
 status runtime_post(runtime *rt, job_fn *fn, job_fn *drop, void *arg) MUST_CHECK;
 status runtime_post_slow(runtime *rt, job_fn *fn, job_fn *drop, void *arg) MUST_CHECK;
 
@@ -86,7 +94,7 @@ typedef void mail_fn(void *owner, mail *m); /* consumes m */
 struct mail {
     list_node node;
     mail_fn *run;
-    mail_fn *drop; /* mailbox was closed first; owner may be used only as far as its memory */
+    mail_fn *drop; /* mailbox was closed first; owner may be used only as far as its memory. NULL: free(m) */
 };
 typedef struct mailbox_ops {
     void (*ref)(void *owner);
@@ -101,6 +109,7 @@ typedef struct mailbox {
     unsigned length;
     unsigned limit; /* posts beyond it are refused with ST_LIMIT; 0 = 256 */
     bool scheduled, closed;
+    job job;
 } mailbox;
 
 void mailbox_init(mailbox *mb, runtime *rt, void *owner, const mailbox_ops *ops);
