@@ -45,15 +45,29 @@ static const signer_ops signers[] = {
     {INTEG_HMAC_SHA2_256_96, SIGNER},  {INTEG_HMAC_SHA1_96, SIGNER},      {INTEG_HMAC_SHA1_160, SIGNER},
     {INTEG_HMAC_MD5_96, SIGNER},       {INTEG_HMAC_MD5_128, SIGNER},
 };
-#define MODP 0, sizeof(modp_key), ossl_modp_init, ossl_modp_fini, ossl_modp_public, ossl_modp_compute
-#define ECP  0, sizeof(ecp_key),  ossl_ecp_init,  ossl_ecp_fini,  ossl_ecp_public,  ossl_ecp_compute
-#define XDH  0, sizeof(xdh_key),  ossl_xdh_init,  ossl_xdh_fini,  ossl_xdh_public,  ossl_xdh_compute
+/* On demand: groups that cost milliseconds to test and are rarely chosen. */
+#define MODP sizeof(modp_key), ossl_modp_init, ossl_modp_fini, ossl_modp_public, ossl_modp_compute
+#define ECP  sizeof(ecp_key),  ossl_ecp_init,  ossl_ecp_fini,  ossl_ecp_public,  ossl_ecp_compute
+#define XDH  sizeof(xdh_key),  ossl_xdh_init,  ossl_xdh_fini,  ossl_xdh_public,  ossl_xdh_compute
 static const dh_ops dhs[] = {
-    {DH_CURVE25519, XDH},     {DH_CURVE448, XDH},       {DH_ECP_256, ECP},    {DH_ECP_384, ECP},
-    {DH_ECP_521, ECP},        {DH_ECP_224, ECP},        {DH_ECP_192, ECP},    {DH_MODP_2048, MODP},
-    {DH_MODP_3072, MODP},     {DH_MODP_4096, MODP},     {DH_MODP_6144, MODP}, {DH_MODP_8192, MODP},
-    {DH_MODP_1536, MODP},     {DH_MODP_1024, MODP},     {DH_MODP_768, MODP},  {DH_MODP_1024_160, MODP},
-    {DH_MODP_2048_224, MODP}, {DH_MODP_2048_256, MODP},
+    {DH_CURVE25519,    0, XDH},
+    {DH_CURVE448,      0, XDH},
+    {DH_ECP_256,       0, ECP},
+    {DH_ECP_384,       OPS_ON_DEMAND, ECP},
+    {DH_ECP_521,       OPS_ON_DEMAND, ECP},
+    {DH_ECP_224,       OPS_ON_DEMAND, ECP},
+    {DH_ECP_192,       OPS_ON_DEMAND, ECP},
+    {DH_MODP_2048,     0, MODP},
+    {DH_MODP_3072,     OPS_ON_DEMAND, MODP},
+    {DH_MODP_4096,     OPS_ON_DEMAND, MODP},
+    {DH_MODP_6144,     OPS_ON_DEMAND, MODP},
+    {DH_MODP_8192,     OPS_ON_DEMAND, MODP},
+    {DH_MODP_1536,     0, MODP},
+    {DH_MODP_1024,     0, MODP},
+    {DH_MODP_768,      OPS_ON_DEMAND, MODP},
+    {DH_MODP_1024_160, OPS_ON_DEMAND, MODP},
+    {DH_MODP_2048_224, OPS_ON_DEMAND, MODP},
+    {DH_MODP_2048_256, OPS_ON_DEMAND, MODP},
 };
 // clang-format on
 

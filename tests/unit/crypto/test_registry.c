@@ -42,6 +42,14 @@ static void test_nothing_is_refused(void **state)
         for (size_t i = 0; i < c->n[cls]; i++)
             if (!(c->entries[cls][i].flags & OPS_ON_DEMAND) && c->entries[cls][i].state != ENTRY_GOOD)
                 fail_msg("%s", h.text);
+    /* those that wait until they are asked for, too */
+    for (int cls = 0; cls < CLASS_COUNT; cls++)
+        for (size_t i = 0; i < c->n[cls]; i++) {
+            msgbuf why;
+            if (c->entries[cls][i].flags & OPS_ON_DEMAND &&
+                vectors_check(c, &c->entries[cls][i], &why) != ST_OK)
+                fail_msg("%s %u: %s", c->entries[cls][i].plugin, c->entries[cls][i].alg, why.text);
+        }
     crypto_free(c);
     log_bus_free(bus);
 }
