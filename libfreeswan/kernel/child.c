@@ -190,8 +190,10 @@ static kernel_sa base_sa(const kchild *c, bool inbound, uint8_t proto)
     sa.mode = proto == protos[0] ? c->p.mode : MODE_TRANSPORT;
     sa.life = c->p.life;
     sa.ipcomp_bundled = c->ipcomp && proto != PROTO_IPCOMP;
-    sa.mark = inbound ? cn->mark_in : cn->mark_out;
-    sa.mark_mask = inbound ? cn->mark_in_mask : cn->mark_out_mask;
+    if (!inbound) { /* what comes in is marked, if at all, behind the SA: by whoever the policy is for */
+        sa.mark = cn->mark_out;
+        sa.mark_mask = cn->mark_out_mask;
+    }
     if (proto == PROTO_ESP) {
         sa.udp_encap = c->p.udp_encap;
         sa.src_port = src->port;
