@@ -28,19 +28,42 @@ typedef struct chain {
     size_t n;
 } chain;
 
+/* Whole blocks straight from the input, several at a time: the last cipher block is the chain. */
+static status absorb_blocks(cbcmac *m, chain *s, span in)
+{
+    uint8_t cipher[16 * CBCMAC_BLOCK];
+    status st = ST_OK;
+    while (st == ST_OK && in.n) {
+        span piece = span_take(in, sizeof cipher);
+        st = crypter_encrypt(m->aes, SPAN_ARRAY(s->mac), piece, cipher);
+        memcpy(s->mac, cipher + piece.n - CBCMAC_BLOCK, CBCMAC_BLOCK);
+        in = span_skip(in, piece.n);
+    }
+    wipe(cipher, sizeof cipher);
+    return st;
+}
+
 static status absorb(cbcmac *m, chain *s, span in)
 {
     status st = ST_OK;
-    while (st == ST_OK && in.n) {
-        if (s->n == CBCMAC_BLOCK) {
-            st = crypter_encrypt(m->aes, SPAN_ARRAY(s->mac), SPAN_ARRAY(s->wait), s->mac);
-            s->n = 0;
-        }
-        span piece = span_take(in, CBCMAC_BLOCK - s->n);
-        memcpy(s->wait + s->n, piece.p, piece.n);
-        s->n += piece.n;
-        in = span_skip(in, piece.n);
+    if (s->n && in.n) { /* fill up what waits; if there is more it was not the last */
+        span head = span_take(in, CBCMAC_BLOCK - s->n);
+        memcpy(s->wait + s->n, head.p, head.n);
+        s->n += head.n;
+        in = span_skip(in, head.n);
+        if (in.n == 0)
+            return ST_OK;
+        st = absorb_blocks(m, s, SPAN_ARRAY(s->wait));
+        s->n = 0;
     }
+    if (in.n == 0)
+        return st;
+    span blocks = span_take(in, (in.n - 1) / CBCMAC_BLOCK * CBCMAC_BLOCK);
+    if (st == ST_OK)
+        st = absorb_blocks(m, s, blocks);
+    in = span_skip(in, blocks.n);
+    memcpy(s->wait, in.p, in.n); /* 1 to 16 octets */
+    s->n = in.n;
     return st;
 }
 
