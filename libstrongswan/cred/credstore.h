@@ -16,6 +16,7 @@ extern const char *const cert_dir_names[DIR_COUNT]; /* "cacerts", … */
 typedef struct credstore_config {
     const char *confdir; /* the folder that holds ipsec.d and ipsec.secrets */
     const char *secrets; /* file or glob; NULL = <confdir>/ipsec.secrets */
+    const char *daemon;  /* "pluto": its log lines and its rule which secret wins; anything else: charon's */
     const clock_source *clock;
     log_scope log;
 } credstore_config;
@@ -50,6 +51,11 @@ status credstore_del_ca(credstore *s, const char *name) MUST_CHECK;
  * tried in the order given; NULL entries skipped. ST_NOT_FOUND and msg = what was looked for and what there was. */
 status credstore_find_shared(credstore *s, secret_kind kind, const ident *const *me, size_t n_me, const ident *const *other,
                              size_t n_other, secret *out, msgbuf *msg) MUST_CHECK;
+/* Every secret that fits, best first, until fn returns true (the MAC it gave was right). ids: those of its entry, none for
+ * an entry without; for XAUTH the one id is the user. Returns how many were tried. XAUTH and EAP compare ids by their text
+ * only, whatever their type; without me and other all entries of the kind are given, the last in the file first. */
+size_t credstore_each_shared(credstore *s, secret_kind kind, const ident *const *me, size_t n_me, const ident *const *other,
+                             size_t n_other, bool (*fn)(void *ctx, ident *const *ids, size_t n_ids, span value), void *ctx);
 /* Our private key: for a certificate, or for an id of ours (through certificates and raw keys). NULL and msg. */
 privkey *credstore_find_privkey(credstore *s, key_type type, const cert *c, const ident *id, msgbuf *msg);
 privkey *credstore_privkey_by_keyid(credstore *s, span keyid);
@@ -58,7 +64,7 @@ cert *credstore_find_own_cert(credstore *s, key_type type, const ident *id, cons
 cert *credstore_find_cert_by_subject(credstore *s, const ident *subject);
 /* Certificates of the chain of `c` up to but without the root, c not included; for sending. Returns how many. */
 size_t credstore_chain(credstore *s, const cert *c, cert **out, size_t max);
-/* Is c issued (through any depth) below the CA named? */
+/* Is c issued (through any depth) below the CA named, signatures checked? */
 bool credstore_issued_below(credstore *s, const cert *c, const ident *ca);
 
 typedef struct auth_wanted {
@@ -87,6 +93,8 @@ bool credstore_has_privkey(credstore *s, const pubkey *k);
 typedef enum revocation { REV_GOOD, REV_REVOKED, REV_UNKNOWN, REV_STALE, REV_SKIPPED } revocation;
 typedef struct revocation_ops {
     revocation (*check)(void *ctx, credstore *s, const cert *c, const cert *issuer, int64_t now, msgbuf *msg);
+    /* a file of ipsec.d/crls that was read (DER or PEM); NULL: such files are not loaded */
+    status (*add_crl)(void *ctx, span data, const char *path, msgbuf *msg);
     void *ctx;
 } revocation_ops;
 void credstore_set_revocation(credstore *s, const revocation_ops *ops);
