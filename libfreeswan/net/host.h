@@ -1,5 +1,5 @@
-/* The host's interfaces, addresses and routes, kept up to date by rtnetlink; virtual addresses; routes in table 220.
- * Behind a const table for the simulator. Any thread.
+/* The host's interfaces, addresses and routes, kept up to date by rtnetlink; virtual addresses; routes in
+ * table 220. Behind a const table for the simulator. Any thread.
  */
 #pragma once
 #include "libfreeswan/addr/addr.h"
@@ -23,7 +23,8 @@ typedef struct host_addr {
 } host_addr;
 
 typedef struct host_ops {
-    /* Is it one of ours (up, not only tentative)? dev (HOST_IFNAME octets, may be NULL) gets the interface. */
+    /* Is it one of ours (up, not only tentative)? dev (HOST_IFNAME octets, may be NULL) gets the interface.
+     */
     bool (*is_local)(host *h, const ip_addr *a, char *dev);
     /* Source address and gateway for a destination, as if table 220 were empty. ST_NOT_FOUND: no route. */
     status (*route_to)(host *h, const ip_addr *dst, ip_addr *src, ip_addr *gateway, char *dev);
@@ -41,7 +42,8 @@ typedef struct host_ops {
 struct host {
     const host_ops *ops;
 };
-/* rtnetlink. table/prio: 0 = 220. mark: `not fwmark` of the rule, so that our own packets avoid the table; 0 = none. */
+/* rtnetlink. table/prio: 0 = 220. mark: `not fwmark` of the rule, so that our own packets avoid the table; 0
+ * = none. */
 typedef struct host_linux_config {
     uint32_t table, prio, mark;
     log_scope log;

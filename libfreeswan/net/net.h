@@ -1,6 +1,6 @@
-/* UDP for IKE: sockets on 500 and 4500, IPv4 and IPv6, with the local address of each packet known; batches in both
- * directions; the two-daemons-one-port scheme (design.md, decision 4). Behind a const table, because the simulator has a
- * network of its own.
+/* UDP for IKE: sockets on 500 and 4500, IPv4 and IPv6, with the local address of each packet known; batches
+ * in both directions; the two-daemons-one-port scheme (design.md, decision 4). Behind a const table, because
+ * the simulator has a network of its own.
  */
 #pragma once
 #include "libfreeswan/addr/addr.h"
@@ -16,7 +16,8 @@ typedef struct packet {
     size_t n;
     uint8_t data[]; /* n octets */
 } packet;
-status packet_new(packet **out, const endpoint *local, const endpoint *remote, bool natt, span data) MUST_CHECK;
+status packet_new(packet **out, const endpoint *local, const endpoint *remote, bool natt,
+                  span data) MUST_CHECK;
 void packet_free(packet *p);
 static inline span packet_span(const packet *p)
 {
@@ -30,7 +31,8 @@ typedef void net_ike_fn(void *ctx, packet *p);
 typedef void net_esp_fn(void *ctx, const endpoint *local, const endpoint *remote, span data);
 
 typedef struct net_ops {
-    /* Copies and queues; marker added when natt. May be called from any thread. ST_IO is reported but a loss is normal. */
+    /* Copies and queues; marker added when natt. May be called from any thread. ST_IO is reported but a loss
+     * is normal. */
     status (*send)(net *n, const endpoint *local, const endpoint *remote, bool natt, span data);
     /* the same without marker: ESP-in-UDP and the one-octet keepalive */
     status (*send_raw)(net *n, const endpoint *local, const endpoint *remote, span data);
@@ -59,16 +61,17 @@ typedef struct net_udp_config {
 } net_udp_config;
 /* Descriptors inherited from starter ($CYGNET_SOCKETS, see net_prepare_sockets) are used if there are any. */
 status net_udp_new(net **out, runtime *rt, const net_udp_config *cfg, msgbuf *msg) MUST_CHECK;
-/* starter: opens the REUSEPORT groups for both daemons, attaches the BPF program. fds: descriptors of one daemon, env: the
- * value for $CYGNET_SOCKETS. */
+/* starter: opens the REUSEPORT groups for both daemons, attaches the BPF program. fds: descriptors of one
+ * daemon, env: the value for $CYGNET_SOCKETS. */
 enum { NET_FDS = 4 }; /* 500/v4, 4500/v4, 500/v6, 4500/v6; -1 where the family is missing */
 typedef struct net_sockets {
     int fd[NET_FDS];
 } net_sockets;
-status net_prepare_sockets(net_sockets *pluto, net_sockets *charon, const net_udp_config *cfg, msgbuf *msg) MUST_CHECK;
+status net_prepare_sockets(net_sockets *pluto, net_sockets *charon, const net_udp_config *cfg,
+                           msgbuf *msg) MUST_CHECK;
 void net_close_sockets(net_sockets *s);
 char *net_sockets_env(const net_sockets *s, char *dst, size_t size);
 #define NET_SOCKETS_ENV "CYGNET_SOCKETS"
-/* With two userland-ESP daemons on one port the first octet's lowest bit of an SPI tells whose it is: pluto odd, charon
- * even. The BPF program looks at it. */
+/* With two userland-ESP daemons on one port the first octet's lowest bit of an SPI tells whose it is: pluto
+ * odd, charon even. The BPF program looks at it. */
 #define ESP_SPI_PLUTO_BIT 0x01000000u
