@@ -147,7 +147,7 @@ static void keep_key(loader *l, const secret_entry *e, privkey *key)
 
 static status open_with_prompt(loader *l, const char *path, span data, privkey **key, msgbuf *msg)
 {
-    char what[300], pass[PASS_SIZE];
+    char what[400], pass[PASS_SIZE];
     status st = privkey_from_data(key, data, NULL, msg);
     if (st != ST_DENIED)
         return st; /* it is not encrypted after all */
