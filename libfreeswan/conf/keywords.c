@@ -1,5 +1,6 @@
-/* The table of keywords (reference: the manual page made from it) and the look-up in it. Rows are in the order in which
- * the manual shows them: setup, conn, ends, ca; words of other suites that are only mapped stand behind each.
+/* The table of keywords (reference: the manual page made from it) and the look-up in it. Rows are in the
+ * order in which the manual shows them: setup, conn, ends, ca; words of other suites that are only mapped
+ * stand behind each.
  */
 #include "libfreeswan/conf/keywords.h"
 

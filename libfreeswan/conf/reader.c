@@ -56,8 +56,11 @@ static const char *next_word(source *src, span *s, bool value)
         *s = span_skip(*s, word.n + 2);
         return arena_str(&src->l->cfg->mem, word);
     }
-    while (n < s->n && !is_blank(s->p[n]) && s->p[n] != '"' && (value || s->p[n] != '='))
+    bool braced = value && s->n && s->p[0] == '{'; /* libreswan's lists: {a b} */
+    while (n < s->n && (braced || !is_blank(s->p[n])) && s->p[n] != '"' && (value || s->p[n] != '=')) {
+        braced &= s->p[n] != '}';
         n++;
+    }
     span word = span_take(*s, n);
     *s = span_skip(*s, n);
     return arena_str(&src->l->cfg->mem, word);
@@ -191,6 +194,12 @@ static void include_matches(source *src, const char *pattern, const glob_t *foun
     }
 }
 
+/* A folder that is not there matches nothing; one that cannot be read is an error. */
+static int glob_error(const char *path, int error)
+{
+    return error != ENOENT && error != ENOTDIR;
+}
+
 static void read_include(source *src, const char *pattern)
 {
     char path[PATH_MAX];
@@ -210,7 +219,7 @@ static void read_include(source *src, const char *pattern)
         include_failed(src, pattern, "the name is too long");
         return;
     }
-    switch (glob(path, GLOB_ERR, NULL, &found)) {
+    switch (glob(path, 0, glob_error, &found)) {
     case 0:
         include_matches(src, pattern, &found);
         break;

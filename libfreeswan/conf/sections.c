@@ -6,6 +6,7 @@
  */
 #include "libfreeswan/conf/loader.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -234,6 +235,19 @@ static status conn_consequences(conn *c, const setup *s)
     return ST_OK;
 }
 
+/* Short lifetimes with the default margin are common and always worked. */
+static void check_margin(loader *l, const section *s, conn *c)
+{
+    int64_t least = c->ikelifetime_s && c->ikelifetime_s < c->keylife_s ? c->ikelifetime_s : c->keylife_s;
+    if (!c->rekey || !least || c->rekeymargin_s < least)
+        return;
+    conf_report(l, CONF_WARNING, s->file, s->line,
+                "conn '%s': rekeymargin (%" PRId64 " s) is not less than the lifetime (%" PRId64
+                " s); half of that is used",
+                c->name, c->rekeymargin_s, least);
+    c->rekeymargin_s = least / 2;
+}
+
 static void skipped(loader *l, const section *s)
 {
     conf_report(l, CONF_NOTE, s->file, s->line, "%s %s is skipped", kind_text(s->kind), s->name);
@@ -259,6 +273,8 @@ static void make_conn(maker *m, section *s)
     c->line = s->line;
     if (!l->st && (!c->file || conn_consequences(c, &l->cfg->setup) != ST_OK))
         l->st = ST_NO_MEMORY;
+    if (good && c->autostart != AUTO_IGNORE)
+        check_margin(l, s, c);
     if (good && !l->st && c->autostart != AUTO_IGNORE && conn_seal(c, &msg) != ST_OK) {
         conf_report(l, CONF_ERROR, s->file, s->line, "%s", msg.text);
         good = false;
