@@ -318,6 +318,7 @@ static void new_addresses(void **state)
                         "up-client net-net\ndown-client net-net\nup-client net-net\n");
     kchild_free(a);
     kchild_free(b);
+    run_all();
     assert_clean(lab.a.k);
     assert_clean(lab.b.k);
 }
