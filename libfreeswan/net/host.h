@@ -46,6 +46,8 @@ struct host {
  * = none. */
 typedef struct host_linux_config {
     uint32_t table, prio, mark;
+    uint8_t protocol; /* marks routes and rules as this daemon's, so that leftovers of a crash are found; 0 =
+                         4 (static) */
     log_scope log;
 } host_linux_config;
 status host_linux_new(host **out, runtime *rt, const host_linux_config *cfg, msgbuf *msg) MUST_CHECK;
