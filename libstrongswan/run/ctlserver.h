@@ -4,6 +4,9 @@
  * Record on the wire, network order: u32 length of all of it, u32 magic, u16 version, u16 type, then the body. The body's
  * fields are libfreeswan/wire/control.h's business. A record of wrong magic, version or length is answered with an error
  * line and the connection is closed.
+ *
+ * Bodies of what the server sends: CTL_LINE u32 code, text (may hold several lines); CTL_PROMPT u8 echo, text; CTL_DONE
+ * u32 exit code. The client answers a prompt with a CTL_PROMPT record: u8 1 and the words, or u8 0 for a refusal.
  */
 #pragma once
 #include "libstrongswan/base/span.h"
@@ -13,7 +16,9 @@
 enum {
     CTL_HEADER = 12,           /* octets before the body */
     CTL_MAX_RECORD = 1 << 20,  /* octets */
-    CTL_MAX_CLIENTS = 4096,    /* the longest silent one is closed to make room */
+    CTL_MAX_CLIENTS = 4096,    /* (or half the descriptor limit) the longest silent one is closed to make room */
+    CTL_MAX_PENDING = 64 << 20, /* octets of incomplete records of all clients */
+    CTL_MAX_OUTPUT = 64 << 20,  /* octets a client has not read */
     CTL_SILENCE_MS = 10 * 1000 /* until a complete record must have arrived */
 };
 #define CTL_MAGIC_WHACK  0x57484b31u
@@ -39,7 +44,8 @@ typedef struct ctl_server_config {
 } ctl_server_config;
 
 status ctl_server_new(ctl_server **out, runtime *rt, const ctl_server_config *cfg) MUST_CHECK;
-void ctl_server_free(ctl_server *s); /* closes the clients and removes the socket file */
+/* Closes the clients and removes the socket file. After runtime_run() returned, or in manual mode. NULL ok. */
+void ctl_server_free(ctl_server *s);
 
 ctl_client *ctl_ref(ctl_client *c);
 void ctl_unref(ctl_client *c);
