@@ -4,6 +4,7 @@
  */
 #include "libstrongswan/plugins/openssl/openssl.h"
 #include "libstrongswan/crypto/modp.h"
+#include "libstrongswan/plugins/openssl/ossl_comb.h"
 #include <openssl/bn.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ typedef struct shared_group {
     const modp_group *numbers;
     BIGNUM *p, *g, *q, *p_minus_1;
     BN_MONT_CTX *mont;
+    comb *generator;
 } shared_group;
 
 enum { SHARED_GROUPS = 16 };
@@ -27,7 +29,8 @@ static bool group_make(shared_group *s, const modp_group *numbers)
     s->p_minus_1 = BN_new();
     bool ok = ctx && s->mont && s->p_minus_1 && BN_hex2bn(&s->p, numbers->p) &&
               BN_hex2bn(&s->g, numbers->g) && (!numbers->q || BN_hex2bn(&s->q, numbers->q)) &&
-              BN_sub(s->p_minus_1, s->p, BN_value_one()) == 1 && BN_MONT_CTX_set(s->mont, s->p, ctx) == 1;
+              BN_sub(s->p_minus_1, s->p, BN_value_one()) == 1 && BN_MONT_CTX_set(s->mont, s->p, ctx) == 1 &&
+              (s->generator = comb_new(s->g, s->p, s->mont, numbers->exp_bytes));
     BN_CTX_free(ctx);
     if (ok)
         return true;
@@ -96,6 +99,17 @@ static status private_exponent(modp_key *d, const crypto *c, span given)
     return st;
 }
 
+static status public_value(const modp_key *d)
+{
+    uint8_t x[MAX_DH_BYTES];
+    int n = d->group->numbers->exp_bytes;
+    if (BN_bn2binpad(d->x, x, n) != n) /* a test vector's longer exponent */
+        return power(d, d->group->g, d->pub);
+    status st = comb_power(d->group->generator, x, d->pub);
+    wipe(x, (size_t)n);
+    return st;
+}
+
 status ossl_modp_init(void *self, const crypto *c, dh_group group, span priv)
 {
     modp_key *d = self;
@@ -107,7 +121,7 @@ status ossl_modp_init(void *self, const crypto *c, dh_group group, span priv)
     if (!d->group || !d->pub)
         return ST_NO_MEMORY;
     status st = private_exponent(d, c, priv);
-    return st == ST_OK ? power(d, d->group->g, d->pub) : st;
+    return st == ST_OK ? public_value(d) : st;
 }
 
 void ossl_modp_fini(void *self)
