@@ -26,3 +26,5 @@ int net_attach_program(int fd, bool natt, unsigned pluto);
 status net_open_own(net_sockets *out, const net_udp_config *cfg, msgbuf *msg) MUST_CHECK;
 /* From $CYGNET_SOCKETS. ST_NOT_FOUND: not set; ST_INVALID: not sockets of ours. */
 status net_inherit(net_sockets *out, msgbuf *msg) MUST_CHECK;
+/* Sets cfg->mark on sockets that were opened by somebody who may not have known it. */
+void net_mark_sockets(const net_sockets *s, const net_udp_config *cfg);

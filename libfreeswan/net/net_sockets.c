@@ -7,11 +7,11 @@
  * both members of each group and passes them down; a daemon started by hand finds out whether the other is
  * there already and attaches the program when it comes second.
  */
+#include "libfreeswan/kernel/kernel.h"
 #include "libfreeswan/net/net_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -68,24 +68,6 @@ static int set_int(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* Our own packets are never protected by the policies we install. Kernels without IPsec do not know the
- * option. */
-static void bypass_policies(int fd, int family)
-{
-    int level = family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    int option = family == AF_INET6 ? IPV6_XFRM_POLICY : IP_XFRM_POLICY;
-    for (uint8_t dir = XFRM_POLICY_IN; dir <= XFRM_POLICY_OUT; dir++) {
-        struct xfrm_userpolicy_info policy;
-        memset(&policy, 0, sizeof(policy));
-        policy.action = XFRM_POLICY_ALLOW;
-        policy.dir = dir;
-        policy.sel.family = (uint16_t)family;
-        if (setsockopt(fd, level, option, &policy, sizeof(policy)) && errno != ENOPROTOOPT &&
-            errno != EOPNOTSUPP)
-            return;
-    }
-}
-
 static int bind_socket(int fd, const net_udp_config *cfg, int index)
 {
     uint16_t dflt = sock_is_natt(index) ? IKE_NATT_PORT : IKE_PORT;
@@ -96,6 +78,12 @@ static int bind_socket(int fd, const net_udp_config *cfg, int index)
     struct sockaddr_storage sa;
     socklen_t n = endpoint_to_sockaddr(&e, &sa);
     return bind(fd, (struct sockaddr *)&sa, n);
+}
+
+static void mark_socket(int fd, const net_udp_config *cfg)
+{
+    if (cfg->mark && set_int(fd, SOL_SOCKET, SO_MARK, (int)cfg->mark))
+        LOG(&cfg->log, NET, 1, "unable to set SO_MARK on a socket: %s", strerror(errno));
 }
 
 static int close_keeping_errno(int fd)
@@ -123,9 +111,10 @@ int net_open_socket(const net_udp_config *cfg, int index, bool reuse)
         return close_keeping_errno(fd);
     set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
     set_int(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
-    bypass_policies(fd, family);
-    if (cfg->mark && set_int(fd, SOL_SOCKET, SO_MARK, (int)cfg->mark))
-        LOG(&cfg->log, NET, 1, "unable to set SO_MARK on a socket: %s", strerror(errno));
+    if (kernel_bypass_socket(fd) ==
+        ST_IO) /* our own packets are never protected by the policies we install */
+        LOG(&cfg->log, NET, 1, "unable to exempt a socket from IPsec policies: %s", strerror(errno));
+    mark_socket(fd, cfg);
     if (cfg->udp_encap && sock_is_natt(index) && set_int(fd, SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
         LOG(&cfg->log, NET, 1, "the kernel takes no UDP-encapsulated ESP over IPv%c: %s",
             family == AF_INET6 ? '6' : '4', strerror(errno));
@@ -241,6 +230,13 @@ status net_inherit(net_sockets *out, msgbuf *msg)
     unsetenv(NET_SOCKETS_ENV);
     *out = s;
     return ST_OK;
+}
+
+void net_mark_sockets(const net_sockets *s, const net_udp_config *cfg)
+{
+    for (int i = 0; i < NET_FDS; i++)
+        if (s->fd[i] >= 0)
+            mark_socket(s->fd[i], cfg);
 }
 
 /* Does somebody have the port already? Then we shall be member 1 of its group. */

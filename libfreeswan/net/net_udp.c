@@ -345,7 +345,9 @@ status net_udp_new(net **out, runtime *rt, const net_udp_config *cfg, msgbuf *ms
 {
     net_sockets fds;
     status st = net_inherit(&fds, msg);
-    if (st == ST_NOT_FOUND)
+    if (st == ST_OK)
+        net_mark_sockets(&fds, cfg);
+    else if (st == ST_NOT_FOUND)
         st = net_open_own(&fds, cfg, msg);
     if (st != ST_OK)
         return st;
