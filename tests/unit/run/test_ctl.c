@@ -26,7 +26,7 @@ typedef struct fixture {
     ctl_server *server;
     pthread_t loop;
     char dir[64], path[128];
-    ctl_client *later;
+    _Atomic(ctl_client *) later;
     atomic_int handled, answered, flooded;
 } fixture;
 
