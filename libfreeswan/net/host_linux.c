@@ -6,6 +6,7 @@
 #include "libfreeswan/net/rtnl.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -291,7 +292,8 @@ static int device_index(host_linux *h, const char *dev)
     pthread_mutex_lock(&h->lock);
     int index = index_of(&h->table, dev);
     pthread_mutex_unlock(&h->lock);
-    return index;
+    /* a device made a moment ago: its event may not have been read yet */
+    return index ? index : (int)if_nametoindex(dev);
 }
 
 /* With h->change held: nobody else adds or removes. */
