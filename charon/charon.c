@@ -97,6 +97,7 @@ void charon_free(charon *c)
     if (!c)
         return;
     atomic_store(&c->closing, true);
+    c->freeing = true; /* jobs will not run any more */
     c->close_done = NULL;
     if (c->close_timer)
         runtime_timer_cancel(RT(c), c->close_timer);
@@ -270,7 +271,7 @@ void wait_done(charon *ch, charon_wait *w, status result, const char *fmt, ...)
         va_end(ap);
     }
     /* without memory, or with a runtime that has ended, the client is told at once rather than never */
-    if (!j || runtime_post(RT(ch), run_done, run_done, j) != ST_OK) {
+    if (!j || ch->freeing || runtime_post(RT(ch), run_done, run_done, j) != ST_OK) {
         free(j);
         w->done(w->ctx, result, "");
     }

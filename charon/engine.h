@@ -59,6 +59,7 @@ struct charon {
     struct leases *leases;
     /* shutting down */
     atomic_bool closing;
+    bool freeing;
     pthread_mutex_t close_lock; /* guards close_done; leaf */
     void (*close_done)(void *ctx);
     void *close_ctx;
