@@ -120,8 +120,11 @@ static bool climb(chain *ch);
 static bool try_issuer(chain *ch, cert *issuer)
 {
     msgbuf msg = {{0}};
-    if (in_path(ch, issuer))
+    if (in_path(ch, issuer)) {
+        msg_set(&msg, "certificate \"%s\" leads back to itself", IDENT_STR(cert_subject(issuer)));
+        chain_fail(ch, msg.text);
         return false;
+    }
     if (!may_issue(ch, issuer, &msg)) {
         ch->missing_issuer = false;
         chain_fail(ch, msg.text);

@@ -339,6 +339,7 @@ static void read_entry(parser *p)
         }
         if (p->word.kind == WORD_BAD_QUOTE) {
             complain(p, p->word.line, "the quote is not closed");
+            advance(p);
             return;
         }
         if (p->e.n_ids == SECRETS_MAX_IDS) {
