@@ -139,25 +139,31 @@ static bool set_freeswan_id(pubkey *k)
     return ok;
 }
 
+static status set_ids(pubkey *k, span spki)
+{
+    span body, algorithm, bits;
+    if (!der_whole(spki, DER_SEQUENCE, &body) || !der_next_is(&body, DER_SEQUENCE, &algorithm) ||
+        !der_next_is(&body, DER_BIT_STRING, &bits) || bits.n <= 1 ||
+        EVP_Digest(bits.p + 1, bits.n - 1, k->keyid, NULL, sig_md(HASH_SHA1), NULL) != 1 ||
+        EVP_Digest(spki.p, spki.n, k->spki_hash, NULL, sig_md(HASH_SHA1), NULL) != 1)
+        return ST_CRYPTO;
+    return set_freeswan_id(k) ? ST_OK : ST_NO_MEMORY;
+}
+
 /* Both key ids come from the SubjectPublicKeyInfo as OpenSSL writes it, so that equal keys have equal ids. */
-static status set_ids(pubkey *k)
+static status set_ids_of_key(pubkey *k)
 {
     uint8_t *der = NULL;
-    status st = ST_CRYPTO;
-    span body, algorithm, bits;
     int n = i2d_PUBKEY(k->pkey, &der);
     if (n <= 0)
         return ST_NO_MEMORY;
-    if (der_whole(span_of(der, (size_t)n), DER_SEQUENCE, &body) &&
-        der_next_is(&body, DER_SEQUENCE, &algorithm) && der_next_is(&body, DER_BIT_STRING, &bits) &&
-        bits.n > 1 && EVP_Digest(bits.p + 1, bits.n - 1, k->keyid, NULL, sig_md(HASH_SHA1), NULL) == 1 &&
-        EVP_Digest(der, (size_t)n, k->spki_hash, NULL, sig_md(HASH_SHA1), NULL) == 1)
-        st = set_freeswan_id(k) ? ST_OK : ST_NO_MEMORY;
+    status st = set_ids(k, span_of(der, (size_t)n));
     OPENSSL_free(der);
     return st;
 }
 
-status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
+/* spki: the key as OpenSSL would write it; empty if that is not known yet */
+static status adopt(pubkey **out, EVP_PKEY *pkey, span spki, msgbuf *msg)
 {
     *out = NULL;
     pubkey *k = calloc(1, sizeof(*k));
@@ -169,7 +175,7 @@ status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
     k->pkey = pkey;
     status st = key_describe(pkey, &k->info, msg);
     if (st == ST_OK)
-        st = set_ids(k);
+        st = span_empty(spki) ? set_ids_of_key(k) : set_ids(k, spki);
     if (st != ST_OK) {
         pubkey_unref(k);
         return st;
@@ -178,13 +184,107 @@ status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
     return ST_OK;
 }
 
+status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
+{
+    return adopt(out, pkey, SPAN_NULL, msg);
+}
+
+/* ---- the two forms nearly every key has, without OpenSSL's decoder ----
+ * The decoder and the encoder try every key type of every provider: 170 us a key, more than a Diffie-Hellman.
+ * A key that stands here exactly as OpenSSL would write it is taken apart by hand; anything else goes the
+ * long way. */
+
+static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM *params)
+{
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    if (ctx && EVP_PKEY_fromdata_init(ctx) > 0)
+        (void)EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
+    EVP_PKEY_CTX_free(ctx);
+    return pkey;
+}
+
+static EVP_PKEY *rsa_key(span n, span e)
+{
+    BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *pkey = NULL;
+    if (bn && be && bld && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) &&
+        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) && (params = OSSL_PARAM_BLD_to_param(bld)))
+        pkey = key_from_params("RSA", params);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    BN_free(bn);
+    BN_free(be);
+    return pkey;
+}
+
+/* A positive INTEGER in its shortest form; the zero octet of the sign is cut off. */
+static bool positive_integer(span *rest, span *out)
+{
+    if (!der_next_is(rest, DER_INTEGER, out) || out->n == 0 || out->p[0] & 0x80)
+        return false;
+    if (out->p[0] == 0) {
+        *out = span_skip(*out, 1);
+        return out->n && out->p[0] & 0x80;
+    }
+    return true;
+}
+
+static EVP_PKEY *plain_rsa(span bits)
+{
+    span body, n, e;
+    return der_whole(bits, DER_SEQUENCE, &body) && positive_integer(&body, &n) &&
+                   positive_integer(&body, &e) && body.n == 0 && n.n <= RSA_MAX_BITS / 8
+               ? rsa_key(n, e)
+               : NULL;
+}
+
+static EVP_PKEY *plain_ec(const char *curve, size_t coordinate, span point)
+{
+    if (point.n != 1 + 2 * coordinate || point.p[0] != 4)
+        return NULL;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)curve, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p, point.n),
+        OSSL_PARAM_construct_end()};
+    return key_from_params("EC", params);
+}
+
+static EVP_PKEY *plain_key(span spki)
+{
+    static const char rsa[] = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+    static const char ec[] = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
+    static const char p256[] = "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    static const char p384[] = "\x06\x05\x2b\x81\x04\x00\x22";
+    span body, algorithm, bits;
+    if (!der_whole(spki, DER_SEQUENCE, &body) || !der_next_is(&body, DER_SEQUENCE, &algorithm) ||
+        !der_next_is(&body, DER_BIT_STRING, &bits) || body.n || bits.n < 2 || bits.p[0] != 0)
+        return NULL;
+    bits = span_skip(bits, 1);
+    if (span_equal(algorithm, span_of(rsa, sizeof(rsa) - 1)))
+        return plain_rsa(bits);
+    if (!span_starts(algorithm, span_of(ec, sizeof(ec) - 1)))
+        return NULL;
+    algorithm = span_skip(algorithm, sizeof(ec) - 1);
+    if (span_equal(algorithm, span_of(p256, sizeof(p256) - 1)))
+        return plain_ec("prime256v1", 32, bits);
+    if (span_equal(algorithm, span_of(p384, sizeof(p384) - 1)))
+        return plain_ec("secp384r1", 48, bits);
+    return NULL;
+}
+
 status pubkey_from_spki(pubkey **out, span der, msgbuf *msg)
 {
     const uint8_t *p = der.p;
     *out = NULL;
     if (der.n > MAX_SPKI)
         return msg_fail(msg, ST_LIMIT, "a public key of %zu octets is too long", der.n);
-    EVP_PKEY *pkey = der.n ? d2i_PUBKEY(NULL, &p, (long)der.n) : NULL;
+    EVP_PKEY *pkey = plain_key(der);
+    if (pkey)
+        return adopt(out, pkey, der, msg);
+    pkey = der.n ? d2i_PUBKEY(NULL, &p, (long)der.n) : NULL;
     ERR_clear_error();
     if (pkey && p != der.p + der.n) {
         EVP_PKEY_free(pkey);
@@ -200,20 +300,7 @@ status pubkey_from_rsa(pubkey **out, span n, span e, msgbuf *msg)
     *out = NULL;
     if (n.n > RSA_MAX_BITS / 8 + 1 || e.n > RSA_MAX_E_BITS / 8 + 8)
         return msg_fail(msg, ST_LIMIT, "an RSA key of %zu octets is too long", n.n + e.n);
-    BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
-    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM *params = NULL;
-    EVP_PKEY *pkey = NULL;
-    if (bn && be && bld && ctx && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) && (params = OSSL_PARAM_BLD_to_param(bld)) &&
-        EVP_PKEY_fromdata_init(ctx) > 0)
-        (void)EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(bld);
-    EVP_PKEY_CTX_free(ctx);
-    BN_free(bn);
-    BN_free(be);
+    EVP_PKEY *pkey = rsa_key(n, e);
     ERR_clear_error();
     if (!pkey)
         return msg_fail(msg, ST_INVALID, "not the numbers of an RSA key");
