@@ -397,8 +397,10 @@ int ident_match(const ident *id, const ident *pattern)
         return ID_MATCH_NONE;
     if (id->type == ID_DER_ASN1_DN) {
         int wildcards = dn_match(ident_data(id), ident_data(pattern));
-        if (wildcards <= 0)
-            return wildcards < 0 ? ID_MATCH_NONE : ID_MATCH_PERFECT;
+        if (wildcards < 0)
+            return ID_MATCH_NONE;
+        if (wildcards == 0 || ident_equal(id, pattern))
+            return ID_MATCH_PERFECT;
         int points = ID_MATCH_MAX_WILDCARDS + 1 - wildcards;
         return points > ID_MATCH_ANY ? points : ID_MATCH_ANY + 1;
     }
