@@ -23,6 +23,5 @@ enum {
     TEMPORARY_TRIES = 12,
     FRAGMENT_SIZE = 1280, /* octets of an IP packet */
     KEEPALIVE_S = 20,
-    DELETE_GRACE_MS = 5 * 1000, /* an IKE_SA replaced by the peer waits for its Delete */
     SPI_TRIES = 8,
 };

@@ -155,13 +155,27 @@ static status seal(ike_sa *sa, const ikev2_header *h, const ikev2_builder *b, ik
     return ikev2_seal(h, NULL, b, &sa->keys.out, max_datagram(sa), out);
 }
 
+static int64_t retransmit_wait_ms(const charon *ch, unsigned tries)
+{
+    double ms = (double)ch->set.retransmit_ms;
+
+    for (unsigned i = 0; i < tries; i++)
+        ms *= ch->set.retransmit_base;
+    return (int64_t)ms;
+}
+
+int64_t sm_patience_ms(const charon *ch)
+{
+    int64_t all = 0;
+
+    for (unsigned i = 0; i <= ch->set.retransmit_tries; i++)
+        all += retransmit_wait_ms(ch, i);
+    return all;
+}
+
 static void arm_retransmit(ike_sa *sa)
 {
-    double ms = (double)engine(sa)->set.retransmit_ms;
-
-    for (unsigned i = 0; i < sa->out.tries; i++)
-        ms *= engine(sa)->set.retransmit_base;
-    ike_sa_timer(sa, T_RETRANSMIT, (int64_t)ms);
+    ike_sa_timer(sa, T_RETRANSMIT, retransmit_wait_ms(engine(sa), sa->out.tries));
 }
 
 static bool send_request(ike_sa *sa, const ikev2_builder *b)

@@ -9,6 +9,9 @@ void sm_queue(ike_sa *sa, task *t); /* by rank; NULL (no memory) is logged and i
 void sm_initiate(ike_sa *sa);       /* begins the next exchange if none is outstanding */
 void sm_receive(ike_sa *sa, packet *p);
 void sm_retransmit(ike_sa *sa); /* T_RETRANSMIT */
+/* How long a peer of our settings repeats a request before it gives up: so long an answer may be asked for.
+ */
+int64_t sm_patience_ms(const charon *ch);
 /* Forgets the outstanding request and its tasks; for an IKE_SA that starts over or ends. */
 void sm_abandon(ike_sa *sa);
 /* One INFORMATIONAL with Delete, without waiting for an answer (the engine is going away). */

@@ -95,7 +95,7 @@ static void theirs_remains(ike_sa *sa)
     sa->rekey.theirs = NULL;
     ike_sa_inherit(theirs, sa);
     ike_sa_unref(theirs);
-    ike_sa_timer(sa, T_EXPIRE, DELETE_GRACE_MS);
+    ike_sa_timer(sa, T_EXPIRE, 2 * sm_patience_ms(sa->ch));
 }
 
 static verdict rekey_failed(ike_rekey *r, bool later)
@@ -355,6 +355,6 @@ verdict ike_rekey_answer(xchg *x)
     ike_sa_timer_stop(sa, T_REKEY);
     ike_sa_timer_stop(sa, T_REAUTH);
     ike_sa_timer_stop(sa, T_DPD);
-    ike_sa_timer(sa, T_EXPIRE, 6 * DELETE_GRACE_MS);
+    ike_sa_timer(sa, T_EXPIRE, 2 * sm_patience_ms(sa->ch)); /* the peer deletes it */
     return V_DONE;
 }

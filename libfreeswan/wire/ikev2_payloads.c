@@ -232,6 +232,7 @@ status ikev2_parse_chain(ikev2_msg *m, uint8_t first, span in, bool encrypted, m
 {
     size_t at = 0;
     uint8_t type = first;
+    m->opened |= encrypted;
     if (!m->p && !(m->p = arena_array(m->mem, IKEV2_MAX_PAYLOADS, sizeof(*m->p))))
         return ST_NO_MEMORY;
     while (type != PLV2_NONE) {
@@ -324,10 +325,9 @@ void ikev2_put_message_name(buf *out, const ikev2_header *h)
 
 void ikev2_summary(const ikev2_msg *m, buf *out)
 {
-    bool opened = m->enc != 0;
     ikev2_put_message_name(out, &m->h);
     for (size_t i = 0; i < m->n; i++)
-        if (!(opened && &m->p[i] == m->sk))
+        if (!(m->opened && &m->p[i] == m->sk))
             ikev2_put_payload_name(out, m->p[i].type, m->p[i].notify.type);
     buf_put_u8(out, ']');
 }

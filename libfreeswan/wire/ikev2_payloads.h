@@ -308,6 +308,7 @@ typedef struct ikev2_msg {
     uint8_t critical;            /* unknown critical payload: its type (ST_UNSUPPORTED) */
     ikev2_payload *sk;           /* SK or SKF, always the last outer one; NULL */
     uint8_t sk_first;            /* type of the first inner payload */
+    bool opened;                 /* the inner payloads were decrypted */
     arena *mem;
 } ikev2_msg;
 /* Header and outer payloads. ST_INVALID: malformed (INVALID_SYNTAX), ST_UNSUPPORTED: m->critical or version,

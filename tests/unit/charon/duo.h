@@ -45,6 +45,9 @@ struct duo {
     unsigned n;
     duo_filter *filter;
     unsigned lost, frames;
+    uint32_t random; /* of filters */
+    unsigned row;    /* lost one after another */
+    uint64_t rng;
     int64_t delay_ms;
 };
 
@@ -263,6 +266,18 @@ static ip_addr duo_addr(const char *text)
     return a;
 }
 
+static status duo_rng(void *ctx, rng_quality q, uint8_t *out, size_t n)
+{
+    duo *d = ctx;
+
+    (void)q;
+    for (size_t i = 0; i < n; i++) {
+        d->rng = d->rng * 6364136223846793005u + 1442695040888963407u;
+        out[i] = (uint8_t)(d->rng >> 56);
+    }
+    return ST_OK;
+}
+
 static void duo_start_party(duo *d, party *p, const char *ip, const char *settings_text)
 {
     credstore_config cc = {.clock = &d->clock};
@@ -303,6 +318,7 @@ static duo *duo_new_with(const char *settings_text, unsigned n)
     d->clock = (clock_source){duo_mono, duo_wall, d};
     assert_int_equal(runtime_new(&d->rt, &(runtime_config){.clock = &d->clock, .manual = true}), ST_OK);
     assert_int_equal(crypto_load(&d->crypto, NULL, NULL, &(log_scope){0}), ST_OK);
+    crypto_set_rng(d->crypto, duo_rng, d); /* every run is the same */
     d->n = n;
     for (unsigned i = 0; i < n; i++)
         duo_start_party(d, &d->p[i], ips[i], settings_text);
