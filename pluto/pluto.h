@@ -17,7 +17,8 @@
 
 typedef struct pluto pluto;
 
-/* Words of plutodebug, --debug-*. PLDBG_ALL leaves PRIVATE and the impairments out. */
+/* Words of plutodebug, --debug-*; the bits of CTL_DEBUG_. PLDBG_ALL leaves PRIVATE and the impairments out.
+ */
 enum {
     PLDBG_RAW = 1,
     PLDBG_CRYPT = 2,
@@ -31,7 +32,7 @@ enum {
     PLDBG_OPPO = 512,
     PLDBG_CONTROLMORE = 1024,
     PLDBG_ALL = 2047,
-    PLDBG_PRIVATE = 2048,
+    PLDBG_PRIVATE = 4096,
 };
 
 typedef struct pluto_options {
@@ -94,14 +95,15 @@ void pluto_set_myid(pluto *p, const char *id);
 /* ---- status ---- lines as in `ipsec status`, without "000 "; name NULL: all */
 typedef void pluto_line_fn(void *ctx, const char *text);
 void pluto_status(pluto *p, bool all, const char *name, pluto_line_fn *fn, void *ctx);
+/* the bits of CTL_LIST_ */
 enum {
     PLIST_ALGS = 1,
     PLIST_PUBKEYS = 2,
     PLIST_CERTS = 4,
     PLIST_CACERTS = 8,
-    PLIST_AACERTS = 16,
-    PLIST_OCSPCERTS = 32,
-    PLIST_ACERTS = 64,
+    PLIST_ACERTS = 16,
+    PLIST_AACERTS = 32,
+    PLIST_OCSPCERTS = 64,
     PLIST_GROUPS = 128,
     PLIST_CAINFOS = 256,
     PLIST_CRLS = 512,

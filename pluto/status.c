@@ -47,8 +47,9 @@ static bool wanted_interface(const pluto *p, const char *dev)
 
 static void head(const printer *o)
 {
-    static const char *const words[] = {"raw",   "crypt", "parsing", "emitting", "control",     "lifecycle",
-                                        "klips", "dns",   "natt",    "oppo",     "controlmore", "private"};
+    static const char *const words[] = {"raw",         "crypt", "parsing", "emitting", "control",
+                                        "lifecycle",   "klips", "dns",     "natt",     "oppo",
+                                        "controlmore", "",      "private"};
     pluto *p = o->p;
     host_addr *a;
     size_t n;
@@ -67,7 +68,7 @@ static void head(const printer *o)
     line(o, "%%myid = %s", p->myid ? p->myid : "(none)");
     size_t used = 0;
     for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
-        if (p->debug & 1u << k)
+        if (words[k][0] && (p->debug & 1u << k))
             used += (size_t)snprintf(debug + used, sizeof(debug) - used, "%s%s", used ? "+" : "", words[k]);
     }
     line(o, "debug %s", debug);
