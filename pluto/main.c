@@ -223,6 +223,7 @@ static int read_options(int argc, char **argv, args *a)
 static void leave(void *ctx)
 {
     daemon_state *d = ctx;
+    LOG(&d->log, DMN, 0, "shutting down");
     process_notify("STOPPING=1");
     runtime_stop(d->env.rt, 0);
 }
@@ -294,7 +295,6 @@ static int run(daemon_state *d, const args *a, msgbuf *why)
         process_ready();
         process_notify("READY=1");
         code = runtime_run(d->env.rt);
-        LOG(&d->log, DMN, 0, "shutting down");
     }
     ctl_server_free(d->ctl);
     pluto_free(d->engine);

@@ -256,7 +256,6 @@ static void purge(pluto *p, ctl_client *c, const ctl_request *r)
 
 static void shut_down(pluto *p, ctl_client *c, const ctl_request *r)
 {
-    plog_daemon(p, "shutting down");
     finish(c, RC_LOG, "shutting down");
     if (p->on_shutdown)
         p->on_shutdown(p->shutdown_ctx);
