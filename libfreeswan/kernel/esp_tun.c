@@ -24,6 +24,22 @@ static bool write_file(const char *path, const char *text)
     return ok;
 }
 
+/* The strict filter of all interfaces together cannot be switched off for one. It drops a peer's own ESP and
+ * IKE packets when that peer's address is itself reached through the tunnel (host to host). */
+static void check_strict_filter(esp *e)
+{
+    char value = '0';
+    int fd = open("/proc/sys/net/ipv4/conf/all/rp_filter", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        if (read(fd, &value, 1) == 1 && value == '1')
+            LOG(&e->log, KNL, 0,
+                "net.ipv4.conf.all.rp_filter is 1 (strict): tunnels that protect the peer's own address need "
+                "2 or 0");
+        close(fd);
+    }
+}
+
 /* rp_filter: decrypted packets have source addresses whose way back may be another interface (transport mode,
  * several tunnels), and a strict filter would drop them silently. What arrives here has passed the policy
  * check. The device's own IPv6 address and router solicitations are of no use. */
@@ -47,6 +63,7 @@ static void tune(esp *e)
             LOG(&e->log, KNL, 1, "cannot write %s: with a strict reverse path filter packets may get lost",
                 path);
     }
+    check_strict_filter(e);
 }
 
 static bool bring_up(const char *name, unsigned mtu)

@@ -91,24 +91,18 @@ def new(name, mode='tunnel', encap=0, reqid=1, v=('', ''), outer6=False, life=(0
     b('new', name, OUTER['b' + o], OUTER['a' + o], mode, encap, reqid, tb, ta, *life)
 
 
-def keys(name, algs=CBC, proto='esp', esn=0, which='both', ipcomp=False):
+def up(name, algs=CBC, proto='esp', esn=0, ipcomp=False, **kw):
+    new(name, **kw)
     encr, bits, integ = algs
     if ipcomp:
         ca, cb = a('spi', name, 'ipcomp'), b('spi', name, 'ipcomp')
         a('ipcomp', name, cb), b('ipcomp', name, ca)
     protos = proto.split('+')
     sa, sb = [a('spi', name, p) for p in protos], [b('spi', name, p) for p in protos]
-    b('install', name, which, proto, encr, bits, integ, esn, *sa)  # as in IKE: the responder can hear before the initiator talks
-    a('install', name, which, proto, encr, bits, integ, esn, *sb)
-    return sa, sb
-
-
-def up(name, **kw):
-    ka = {k: kw.pop(k) for k in ('algs', 'proto', 'esn', 'ipcomp') if k in kw}
-    new(name, **kw)
-    r = keys(name, **ka)
-    both('policies', name)
-    return r
+    b('install', name, 'both', proto, encr, bits, integ, esn, *sa)
+    b('policies', name)  # as in IKE: the responder is ready before the initiator talks
+    a('install', name, 'both', proto, encr, bits, integ, esn, *sb)
+    a('policies', name)
 
 
 def down(*names):
