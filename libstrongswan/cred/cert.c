@@ -107,7 +107,9 @@ void cert_unref(cert *c)
     pubkey_unref(atomic_load(&c->verified_by));
     AUTHORITY_KEYID_free(c->akid);
     NAME_CONSTRAINTS_free(c->constraints);
-    X509_free(c->x509);
+    ASN1_OCTET_STRING_free(c->skid);
+    sk_X509_EXTENSION_pop_free(c->extensions, X509_EXTENSION_free);
+    X509_free(atomic_load(&c->x509));
     free(c->der);
     free(c);
 }
@@ -205,9 +207,24 @@ const char *cert_ocsp_uri(const cert *c, size_t i)
     return i < c->n_ocsp_uris ? c->ocsp_uris[i] : NULL;
 }
 
+/* Most certificates of peers never need it: OpenSSL's object costs more to make than everything else about a
+ * handshake but its signatures (it looks for a decoder of the key in every provider). */
 const void *cert_x509(const cert *c)
 {
-    return c->x509;
+    cert *own = (cert *)(uintptr_t)c; /* a cache, not part of the value */
+    X509 *x = atomic_load(&own->x509), *none = NULL;
+    const uint8_t *p = c->der;
+    if (x)
+        return x;
+    x = d2i_X509(NULL, &p, (long)c->der_n);
+    if (x) /* reads the extensions now, while nobody else has it */
+        (void)X509_check_purpose(x, -1, 0);
+    ERR_clear_error();
+    if (x && !atomic_compare_exchange_strong(&own->x509, &none, x)) {
+        X509_free(x);
+        x = none;
+    }
+    return x;
 }
 
 bool cert_equal(const cert *a, const cert *b)
@@ -260,7 +277,8 @@ bool cert_names_permitted(const cert *c, const cert *ca, msgbuf *msg)
 {
     if (!ca->constraints)
         return true;
-    int err = NAME_CONSTRAINTS_check(c->x509, ca->constraints);
+    X509 *x = (X509 *)(uintptr_t)cert_x509(c);
+    int err = x ? NAME_CONSTRAINTS_check(x, ca->constraints) : X509_V_ERR_OUT_OF_MEM;
     ERR_clear_error();
     if (err == X509_V_OK)
         return true;
@@ -271,11 +289,30 @@ bool cert_names_permitted(const cert *c, const cert *ca, msgbuf *msg)
 
 /* ---- who signed it ---- */
 
-static bool hash_is_broken(const X509 *x)
+/* Anybody can make two certificates with one MD5 signature. */
+static bool hash_is_broken(const cert *c)
 {
-    int md = NID_undef;
-    OBJ_find_sigid_algs(X509_get_signature_nid(x), &md, NULL);
+    int nid = NID_undef, md = NID_undef;
+    const uint8_t *p = c->signature_algorithm.p;
+    X509_ALGOR *alg = d2i_X509_ALGOR(NULL, &p, (long)c->signature_algorithm.n);
+    if (alg)
+        nid = OBJ_obj2nid(alg->algorithm);
+    X509_ALGOR_free(alg);
+    OBJ_find_sigid_algs(nid, &md, NULL);
+    ERR_clear_error();
     return md == NID_md2 || md == NID_md4 || md == NID_md5;
+}
+
+bool cert_signed_by(const cert *c, const pubkey *key)
+{
+    sig_scheme scheme = sig_from_algorithm_identifier(c->signature_algorithm);
+    if (scheme != SIG_UNKNOWN)
+        return pubkey_verify(key, scheme, c->tbs, c->signature) == ST_OK;
+    /* rare ones are OpenSSL's business */
+    X509 *x = (X509 *)(uintptr_t)cert_x509(c);
+    bool ok = x && X509_verify(x, (EVP_PKEY *)(uintptr_t)pubkey_evp(key)) == 1;
+    ERR_clear_error();
+    return ok;
 }
 
 status cert_verify_signature(const cert *c, const cert *issuer)
@@ -285,12 +322,9 @@ status cert_verify_signature(const cert *c, const cert *issuer)
     pubkey *known = atomic_load(&c->verified_by);
     if (known && pubkey_equal(known, issuer->key))
         return ST_OK;
-    /* anybody can make two certificates with one MD5 signature */
-    if (hash_is_broken(c->x509) && c != issuer)
+    if (c != issuer && hash_is_broken(c))
         return ST_CRYPTO;
-    int ok = X509_verify(c->x509, (EVP_PKEY *)(uintptr_t)pubkey_evp(issuer->key));
-    ERR_clear_error();
-    if (ok != 1)
+    if (!cert_signed_by(c, issuer->key))
         return ST_CRYPTO;
     if (!known) { /* the first one stays; it is freed with the certificate */
         pubkey *mine = pubkey_ref(issuer->key), *none = NULL;

@@ -1,4 +1,5 @@
-/* X.509 certificates: decoded by OpenSSL, judged by us. Immutable, reference counted, any thread. */
+/* X.509 certificates: extensions decoded by OpenSSL, the rest and all judgement ours. Immutable, reference
+ * counted, any thread. */
 #pragma once
 #include "libstrongswan/cred/ident.h"
 #include "libstrongswan/cred/keys.h"
@@ -35,7 +36,7 @@ int cert_pathlen(const cert *c); /* -1 = none */
 span cert_subject_key_id(const cert *c);
 span cert_authority_key_id(const cert *c);
 span cert_authority_serial(const cert *c); /* of authorityKeyIdentifier; empty if it gives none */
-int64_t cert_not_before(const cert *c); /* wall seconds */
+int64_t cert_not_before(const cert *c);    /* wall seconds */
 int64_t cert_not_after(const cert *c);
 size_t cert_alt_names(const cert *c); /* subjectAltName */
 ident *cert_alt_name(const cert *c, size_t i);
@@ -55,4 +56,4 @@ bool cert_has_id(const cert *c, const ident *id);
 /* Did `issuer` sign it? Names and signature; not validity or CA flag. ST_CRYPTO if not. A signature that was
  * found good is remembered: asking again costs nothing. */
 status cert_verify_signature(const cert *c, const cert *issuer) MUST_CHECK;
-const void *cert_x509(const cert *c); /* X509 *, for other files of cred/ */
+const void *cert_x509(const cert *c); /* X509 *, for other files of cred/; NULL: no memory */

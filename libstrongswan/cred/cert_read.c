@@ -1,6 +1,6 @@
-/* Decoding certificates. OpenSSL decodes; before it sees the bytes they are checked to be strict DER, and
- * what it gives is checked for the things that later questions rely on: times, serial, one of each extension,
- * no extension we would have to honour and cannot.
+/* Decoding certificates. The bytes are checked to be strict DER, the outer structure is taken apart here,
+ * OpenSSL decodes the extensions; checked is what later questions rely on: times, serial, one of each
+ * extension, no extension we would have to honour and cannot.
  */
 #include "libstrongswan/cred/cert_ext.h"
 #include "libstrongswan/cred/der.h"
@@ -59,17 +59,71 @@ static span with_header(span before, span after)
     return span_of(before.p, before.n - after.n);
 }
 
+/* The three parts: what is signed, the algorithm, the signature. */
+static bool read_outer(cert *c, span *tbs)
+{
+    span whole = span_of(c->der, c->der_n), body, at, skip, bits;
+    if (!der_well_formed(whole, CERT_MAX_DEPTH) || !der_whole(whole, DER_SEQUENCE, &body))
+        return false;
+    at = body;
+    if (!der_next_is(&body, DER_SEQUENCE, tbs))
+        return false;
+    c->tbs = with_header(at, body);
+    at = body;
+    if (!der_next_is(&body, DER_SEQUENCE, &skip))
+        return false;
+    c->signature_algorithm = with_header(at, body);
+    if (!der_next_is(&body, DER_BIT_STRING, &bits) || body.n || bits.n == 0 || bits.p[0] != 0)
+        return false;
+    c->signature = span_skip(bits, 1);
+    return true;
+}
+
+/* What may follow the key: unique ids, which nobody uses, and the extensions of version 3. */
+static status read_tail(cert *c, span tbs, bool version3, msgbuf *msg)
+{
+    uint8_t tag;
+    span body;
+    while (tbs.n) {
+        if (!der_next(&tbs, &tag, &body))
+            return msg_fail(msg, ST_INVALID, "not a well-formed certificate");
+        if (tag == 0x81 || tag == 0x82)
+            continue;
+        const uint8_t *p = body.p;
+        if (tag == 0xa3 && tbs.n == 0 && version3)
+            c->extensions = d2i_X509_EXTENSIONS(NULL, &p, (long)body.n);
+        ERR_clear_error();
+        if (!c->extensions || p != body.p + body.n)
+            return msg_fail(msg, ST_INVALID, "the extensions are malformed");
+    }
+    return ST_OK;
+}
+
+static bool read_version(span *tbs, bool *version3)
+{
+    span version, number;
+    *version3 = false;
+    if (!der_next_is(tbs, 0xa0, &version)) /* absent in version 1 */
+        return true;
+    if (!der_whole(version, DER_INTEGER, &number) || number.n != 1 || number.p[0] > 2)
+        return false;
+    *version3 = number.p[0] == 2;
+    return true;
+}
+
 static status read_structure(cert *c, msgbuf *msg)
 {
-    span whole = span_of(c->der, c->der_n), body, tbs, skip, at, field;
-    if (!der_well_formed(whole, CERT_MAX_DEPTH) || !der_whole(whole, DER_SEQUENCE, &body) ||
-        !der_next_is(&body, DER_SEQUENCE, &tbs))
+    span tbs, skip, at, field;
+    bool version3;
+    if (!read_outer(c, &tbs) || !read_version(&tbs, &version3))
         return msg_fail(msg, ST_INVALID, "not a well-formed certificate (DER)");
-    (void)der_next_is(&tbs, 0xa0, &skip); /* version: absent in version 1 */
     if (!der_next_is(&tbs, DER_INTEGER, &c->serial) || c->serial.n == 0 || c->serial.n > 64)
         return msg_fail(msg, ST_INVALID, "the serial number is not an integer of 1 to 64 octets");
+    at = tbs;
     if (!der_next_is(&tbs, DER_SEQUENCE, &skip))
         return msg_fail(msg, ST_INVALID, "the signature algorithm is missing");
+    if (!span_equal(with_header(at, tbs), c->signature_algorithm))
+        return msg_fail(msg, ST_INVALID, "the signature algorithm is not the one that is signed");
     at = tbs;
     if (!der_next_is(&tbs, DER_SEQUENCE, &field) || field.n == 0)
         return msg_fail(msg, ST_INVALID, "the issuer's name is missing or empty");
@@ -87,7 +141,8 @@ static status read_structure(cert *c, msgbuf *msg)
     at = tbs;
     if (!der_next_is(&tbs, DER_SEQUENCE, &field))
         return msg_fail(msg, ST_INVALID, "the public key is missing");
-    return pubkey_from_spki(&c->key, with_header(at, tbs), msg);
+    st = pubkey_from_spki(&c->key, with_header(at, tbs), msg);
+    return st == ST_OK ? read_tail(c, tbs, version3, msg) : st;
 }
 
 /* ---- extensions ---- */
@@ -106,29 +161,29 @@ static bool is_known(int nid)
     return false;
 }
 
-static status check_extensions(const X509 *x, msgbuf *msg)
+static status check_extensions(const STACK_OF(X509_EXTENSION) * all, msgbuf *msg)
 {
-    int n = X509_get_ext_count(x);
+    int n = X509v3_get_ext_count(all);
     char name[80];
     if (n > CERT_MAX_EXTENSIONS)
         return msg_fail(msg, ST_LIMIT, "%d extensions are too many", n);
     for (int i = 0; i < n; i++) {
-        X509_EXTENSION *ext = X509_get_ext(x, i);
+        X509_EXTENSION *ext = X509v3_get_ext(all, i);
         ASN1_OBJECT *oid = X509_EXTENSION_get_object(ext);
         OBJ_obj2txt(name, sizeof(name), oid, 0);
         if (X509_EXTENSION_get_critical(ext) && !is_known(OBJ_obj2nid(oid)))
             return msg_fail(msg, ST_UNSUPPORTED, "the critical extension %s is not supported", name);
-        if (X509_get_ext_by_OBJ(x, oid, i) >= 0)
+        if (X509v3_get_ext_by_OBJ(all, oid, i) >= 0)
             return msg_fail(msg, ST_INVALID, "the extension %s is there twice", name);
     }
     return ST_OK;
 }
 
 /* An extension's value: *out is NULL if it is absent. */
-static status get_ext(const X509 *x, int nid, void **out, msgbuf *msg)
+static status get_ext(const cert *c, int nid, void **out, msgbuf *msg)
 {
     int critical;
-    *out = X509_get_ext_d2i(x, nid, &critical, NULL);
+    *out = X509V3_get_d2i(c->extensions, nid, &critical, NULL);
     ERR_clear_error();
     if (!*out && critical != -1)
         return msg_fail(msg, ST_INVALID, "the extension %s is malformed", OBJ_nid2sn(nid));
@@ -138,7 +193,7 @@ static status get_ext(const X509 *x, int nid, void **out, msgbuf *msg)
 static status read_basic(cert *c, msgbuf *msg)
 {
     void *v;
-    status st = get_ext(c->x509, NID_basic_constraints, &v, msg);
+    status st = get_ext(c, NID_basic_constraints, &v, msg);
     BASIC_CONSTRAINTS *bc = v;
     c->pathlen = -1;
     if (st != ST_OK || !bc)
@@ -166,7 +221,7 @@ static status read_usage(cert *c, msgbuf *msg)
         {"1.3.6.1.5.5.7.3.9", CERT_OCSP_SIGNER},       {"1.3.6.1.5.5.8.2.2", CERT_IKE_INTERMEDIATE},
         {"1.3.6.1.5.5.7.3.17", CERT_IKE_INTERMEDIATE}, {"2.5.29.37.0", CERT_ANY_EKU}};
     void *v;
-    status st = get_ext(c->x509, NID_key_usage, &v, msg);
+    status st = get_ext(c, NID_key_usage, &v, msg);
     if (v) {
         ASN1_BIT_STRING *bits = v;
         c->flags |= CERT_HAS_KEY_USAGE;
@@ -179,7 +234,7 @@ static status read_usage(cert *c, msgbuf *msg)
         ASN1_BIT_STRING_free(bits);
     }
     if (st == ST_OK)
-        st = get_ext(c->x509, NID_ext_key_usage, &v, msg);
+        st = get_ext(c, NID_ext_key_usage, &v, msg);
     if (st != ST_OK || !v)
         return st;
     EXTENDED_KEY_USAGE *eku = v;
@@ -230,7 +285,7 @@ static status read_general_name(const GENERAL_NAME *name, ident **out, msgbuf *m
 static status read_alt_names(cert *c, msgbuf *msg)
 {
     void *v;
-    status st = get_ext(c->x509, NID_subject_alt_name, &v, msg);
+    status st = get_ext(c, NID_subject_alt_name, &v, msg);
     if (st != ST_OK || !v)
         return st;
     GENERAL_NAMES *names = v;
@@ -270,7 +325,7 @@ static status add_uri(char **uris, size_t *n, const GENERAL_NAME *name)
 static status read_crl_uris(cert *c, msgbuf *msg)
 {
     void *v;
-    status st = get_ext(c->x509, NID_crl_distribution_points, &v, msg);
+    status st = get_ext(c, NID_crl_distribution_points, &v, msg);
     CRL_DIST_POINTS *points = v;
     for (int i = 0; st == ST_OK && points && i < sk_DIST_POINT_num(points); i++) {
         const DIST_POINT *p = sk_DIST_POINT_value(points, i);
@@ -287,7 +342,7 @@ static status read_crl_uris(cert *c, msgbuf *msg)
 static status read_ocsp_uris(cert *c, msgbuf *msg)
 {
     void *v;
-    status st = get_ext(c->x509, NID_info_access, &v, msg);
+    status st = get_ext(c, NID_info_access, &v, msg);
     AUTHORITY_INFO_ACCESS *aia = v;
     for (int i = 0; st == ST_OK && aia && i < sk_ACCESS_DESCRIPTION_num(aia); i++) {
         const ACCESS_DESCRIPTION *ad = sk_ACCESS_DESCRIPTION_value(aia, i);
@@ -301,15 +356,17 @@ static status read_ocsp_uris(cert *c, msgbuf *msg)
 static status read_key_ids(cert *c, msgbuf *msg)
 {
     void *v;
-    status st = get_ext(c->x509, NID_authority_key_identifier, &v, msg);
+    status st = get_ext(c, NID_authority_key_identifier, &v, msg);
     c->akid = v;
     if (c->akid && c->akid->keyid)
         c->authority_key_id = asn1_span(c->akid->keyid);
-    const ASN1_OCTET_STRING *skid = X509_get0_subject_key_id(c->x509);
-    if (skid)
-        c->subject_key_id = asn1_span(skid);
     if (st == ST_OK)
-        st = get_ext(c->x509, NID_name_constraints, &v, msg);
+        st = get_ext(c, NID_subject_key_identifier, &v, msg);
+    c->skid = st == ST_OK ? v : NULL;
+    if (c->skid)
+        c->subject_key_id = asn1_span(c->skid);
+    if (st == ST_OK)
+        st = get_ext(c, NID_name_constraints, &v, msg);
     c->constraints = st == ST_OK ? v : NULL;
     return st;
 }
@@ -319,28 +376,16 @@ status cert_decode(cert *c, msgbuf *msg)
     status st = read_structure(c, msg);
     if (st != ST_OK)
         return st;
-    const uint8_t *p = c->der;
-    c->x509 = d2i_X509(NULL, &p, (long)c->der_n);
-    ERR_clear_error();
-    if (!c->x509 || p != c->der + c->der_n)
-        return msg_fail(msg, ST_INVALID, "not a well-formed certificate");
-    /* makes OpenSSL read the extensions once, now, while nobody else has the certificate */
-    (void)X509_check_purpose(c->x509, -1, 0);
-    ERR_clear_error();
-    if (X509_get_extension_flags(c->x509) & EXFLAG_INVALID)
-        msg_set(msg, "one of the extensions is malformed");
-    st = check_extensions(c->x509, msg);
+    st = check_extensions(c->extensions, msg);
     status (*const readers[])(cert *, msgbuf *) = {read_basic,    read_usage,     read_alt_names,
                                                    read_crl_uris, read_ocsp_uris, read_key_ids};
     for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]) && st == ST_OK; i++)
         st = readers[i](c, msg);
-    if (st == ST_OK && (X509_get_extension_flags(c->x509) & EXFLAG_INVALID))
-        st = ST_INVALID;
     if (st == ST_OK && span_empty(span_skip(ident_data(c->subject), 2)) && c->n_alt_names == 0)
         st = msg_fail(msg, ST_INVALID, "neither a subject nor a subjectAltName");
-    if (st == ST_OK && ident_equal(c->subject, c->issuer) &&
-        X509_verify(c->x509, (EVP_PKEY *)(uintptr_t)pubkey_evp(c->key)) == 1)
+    if (st == ST_OK && ident_equal(c->subject, c->issuer) && cert_signed_by(c, c->key))
         c->flags |= CERT_SELF_SIGNED;
-    ERR_clear_error();
+    sk_X509_EXTENSION_pop_free(c->extensions, X509_EXTENSION_free);
+    c->extensions = NULL;
     return st;
 }
