@@ -164,7 +164,7 @@ verdict main_derive(msgctx *md, const ikev1_payload *ke)
         }
     }
     keymat_input_of(i, &in);
-    if ((st = keymat_derive(&i->keys, &in)) != ST_OK)
+    if ((st = isakmp_keymat_derive(&i->keys, &in)) != ST_OK)
         return sm_fail(md, SM_FATAL, 0, "keys could not be derived: %s", status_text(st));
     memcpy(i->iv.iv, i->keys.iv, i->keys.block_n);
     i->iv.started = true;

@@ -116,7 +116,7 @@ static status derive_skeyid(const keymat *k, const keymat_input *in, secret *out
     return st;
 }
 
-status keymat_derive(keymat *k, const keymat_input *in)
+status isakmp_keymat_derive(keymat *k, const keymat_input *in)
 {
     secret id = {0}, d = {0}, a = {0}, e = {0};
     crypter *x = NULL;

@@ -1,8 +1,8 @@
 /* Keys of an ISAKMP SA: SKEYID and its daughters, the cipher and its chains of IVs, and the hashes that are
  * proofs. RFC 2409 5, appendix B
  *
- * Life: keymat_init() when the proposal is chosen -> keymat_derive() when both KE and nonces are known ->
- * keymat_auth_hash() for messages 5 and 6, keymat_hash() for everything later. One thread at a time (the
+ * Life: keymat_init() when the proposal is chosen -> isakmp_keymat_derive() when both KE and nonces are known
+ * -> keymat_auth_hash() for messages 5 and 6, keymat_hash() for everything later. One thread at a time (the
  * mailbox of the SA).
  */
 #pragma once
@@ -35,7 +35,7 @@ typedef struct keymat_input {
     span ni, nr, gxi, gxr, gxy, cky_i, cky_r;
 } keymat_input;
 /* ST_CRYPTO, ST_UNSUPPORTED, ST_NO_MEMORY; on failure nothing is usable. */
-status keymat_derive(keymat *k, const keymat_input *in) MUST_CHECK;
+status isakmp_keymat_derive(keymat *k, const keymat_input *in) MUST_CHECK;
 /* HASH_I (initiator true) or HASH_R: out has k->hash_n octets */
 status keymat_auth_hash(const keymat *k, const keymat_input *in, bool initiator, span sa_body, span id_body,
                         uint8_t *out) MUST_CHECK;

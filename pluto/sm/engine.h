@@ -62,7 +62,7 @@ typedef struct sm_row {
     void (*enter)(msgctx *md);
 } sm_row;
 
-extern const sm_row sm_rows[];
+extern const sm_row pluto_sm_rows[];
 extern const size_t sm_rows_n;
 /* NULL: not welcome */
 const sm_row *sm_find(pl_state state, uint8_t exchange, bool initiator, uint8_t auth);

@@ -13,7 +13,7 @@
 #define PHASE2     (SMF_ENCRYPTED | SMF_ESTABLISHED)
 
 // clang-format off
-const sm_row sm_rows[] = {
+const sm_row pluto_sm_rows[] = {
     /* main mode, responder */
     {STATE_MAIN_R0, ISAKMP_XCHG_IDPROT, SMA_ANY, false, SMF_REPLY | SMF_DUP_ANSWER,
      P(SA), P(VID), P(VID), main_in_I1_out_R1, STATE_MAIN_R1, EVENT_SO_DISCARD, NULL},
@@ -49,12 +49,12 @@ const sm_row sm_rows[] = {
      P(HASH) | P(ATTR), P(VID), P(VID), cfg_receive, STATE_NONE, EVENT_NULL, NULL},
 };
 // clang-format on
-const size_t sm_rows_n = sizeof(sm_rows) / sizeof(sm_rows[0]);
+const size_t sm_rows_n = sizeof(pluto_sm_rows) / sizeof(pluto_sm_rows[0]);
 
 const sm_row *sm_find(pl_state state, uint8_t exchange, bool initiator, uint8_t auth)
 {
     for (size_t i = 0; i < sm_rows_n; i++) {
-        const sm_row *r = &sm_rows[i];
+        const sm_row *r = &pluto_sm_rows[i];
         if (r->state == state && r->exchange == exchange && r->initiator == initiator &&
             (r->auth == SMA_ANY || r->auth == auth))
             return r;

@@ -29,6 +29,7 @@ typedef enum sim_fate {
     SIM_DUP,   /* arrives twice, one latency apart */
     SIM_DELAY, /* arrives behind the next packet that somebody sends */
     SIM_LATE,  /* arrives SIM_LATE_MS later: after retransmissions of it */
+    SIM_CUT,   /* it and all behind it are lost */
     SIM_FATE_COUNT
 } sim_fate;
 enum { SIM_LATE_MS = 6000 };

@@ -5,7 +5,7 @@
 #include "tests/sim/lib/sim_priv.h"
 #include <stdlib.h>
 
-const char *const sim_fate_names[SIM_FATE_COUNT] = {"deliver", "drop", "dup", "delay", "late"};
+const char *const sim_fate_names[SIM_FATE_COUNT] = {"deliver", "drop", "dup", "delay", "late", "cut"};
 
 enum { DELAY_AT_MOST_MS = 20000 };
 
@@ -144,7 +144,7 @@ static void release_delayed(sim *s)
 static sim_fate fate_of(const sim *s, unsigned k)
 {
     for (unsigned i = 0; i < s->n_fates; i++)
-        if (s->fates[i].k == k)
+        if (s->fates[i].k == k || (s->fates[i].fate == SIM_CUT && s->fates[i].k < k))
             return s->fates[i].fate;
     return SIM_DELIVER;
 }
@@ -153,7 +153,7 @@ static status send_with_fate(sim *s, flight *like, span data, sim_fate fate)
 {
     int64_t delay = SIM_LATENCY_MS;
     status st = ST_OK;
-    if (fate == SIM_DROP)
+    if (fate == SIM_DROP || fate == SIM_CUT)
         return ST_OK;
     if (fate == SIM_LATE)
         delay = SIM_LATE_MS;

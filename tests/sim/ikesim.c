@@ -1,0 +1,187 @@
+/* ikesim: every scenario under every schedule of one and two disturbed packets, and with the line cut at
+ * every packet.
+ *
+ *   ikesim [--only NAME-GLOB] [--pairs all|drop|none] [--list]      runs them; last line "sim: N passed, M
+ * failed, …" ikesim --only NAME --schedule 3=drop,5=late [-v LEVEL]          runs one: how a failure is
+ * looked at
+ */
+#include "tests/sim/ikesim.h"
+#include "libstrongswan/base/text.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_REPORTS = 25 };
+
+typedef struct totals {
+    unsigned passed, failed, skipped, reported;
+} totals;
+
+static const char *self = "ikesim";
+
+static void print_schedule(FILE *f, const schedule *sch)
+{
+    for (unsigned i = 0; i < sch->n; i++)
+        fprintf(f, "%s%u=%s", i ? "," : "", sch->f[i].k, sim_fate_names[sch->f[i].fate]);
+}
+
+/* *packets: how many the undisturbed run takes, 0 = this is it. */
+static bool run_one(const scenario *sc, const schedule *sch, unsigned *packets, int log_level, msgbuf *msg)
+{
+    world w;
+    status st = world_new(&w, sc, sch, 1, log_level, msg);
+    bool good = st == ST_OK;
+    if (good) {
+        sc->act(&w);
+        bool cut = sch->n && sch->f[sch->n - 1].fate == SIM_CUT;
+        /* a line that is cut takes its time to be noticed */
+        sim_run(w.s, sc->settle_ms + (cut ? 12 * 60 * 1000 : 0));
+        good = check_rest(&w, sch, *packets, msg);
+        if (!*packets)
+            *packets = sim_sent(w.s);
+    }
+    if (w.s) {
+        engines_free(&w);
+        good = good && check_after(&w, msg);
+    }
+    world_free(&w);
+    return good;
+}
+
+static void account(totals *t, const scenario *sc, const schedule *sch, bool good, const msgbuf *msg)
+{
+    if (good) {
+        t->passed++;
+        return;
+    }
+    t->failed++;
+    if (t->reported++ >= MAX_REPORTS)
+        return;
+    printf("FAILED %s: %s\n    %s --only %s --schedule '", sc->name, msg->text, self, sc->name);
+    print_schedule(stdout, sch);
+    printf("' -v 2\n");
+    fflush(stdout);
+}
+
+static void try_schedule(totals *t, const scenario *sc, const schedule *sch, unsigned packets)
+{
+    msgbuf msg = {.text = ""};
+    bool good = run_one(sc, sch, &packets, -1, &msg);
+    account(t, sc, sch, good, &msg);
+}
+
+static const sim_fate bad[] = {SIM_DROP, SIM_DUP, SIM_DELAY, SIM_LATE};
+enum { N_BAD = sizeof(bad) / sizeof(bad[0]) };
+
+static void run_pairs(totals *t, const scenario *sc, unsigned packets, bool all)
+{
+    /* retransmissions come behind the last packet of the undisturbed run */
+    for (unsigned k = 1; k <= packets; k++)
+        for (unsigned l = k + 1; l <= packets + 3; l++)
+            for (int i = 0; i < (all ? N_BAD : 1); i++)
+                for (int j = 0; j < (all ? N_BAD : 1); j++) {
+                    schedule sch = {.f = {{k, bad[i]}, {l, bad[j]}}, .n = 2};
+                    try_schedule(t, sc, &sch, packets);
+                }
+}
+
+static void run_scenario(totals *t, const scenario *sc, const char *pairs)
+{
+    schedule none = {.n = 0};
+    msgbuf msg = {.text = ""};
+    unsigned packets = 0;
+    bool good = run_one(sc, &none, &packets, -1, &msg);
+    account(t, sc, &none, good, &msg);
+    if (!good) {
+        t->skipped++; /* nothing to compare with */
+        return;
+    }
+    for (unsigned k = 1; k <= packets; k++) {
+        for (int i = 0; i < N_BAD; i++) {
+            schedule sch = {.f = {{k, bad[i]}}, .n = 1};
+            try_schedule(t, sc, &sch, packets);
+        }
+        schedule cut = {.f = {{k, SIM_CUT}}, .n = 1};
+        try_schedule(t, sc, &cut, packets);
+    }
+    if (pairs[0] != 'n')
+        run_pairs(t, sc, packets, pairs[0] == 'a');
+}
+
+static bool parse_schedule(schedule *sch, const char *text)
+{
+    span rest = span_str(text), word, number;
+    *sch = (schedule){.n = 0};
+    while (span_cut(&rest, ',', &word)) {
+        uint64_t k;
+        int fate = 0;
+        if (sch->n == MAX_FATES_GIVEN || !span_cut(&word, '=', &number) || !span_to_u64(number, 100000, &k))
+            return false;
+        while (fate < SIM_FATE_COUNT && !span_equal(word, span_str(sim_fate_names[fate])))
+            fate++;
+        if (fate == SIM_FATE_COUNT)
+            return false;
+        sch->f[sch->n++] = (fate_given){(unsigned)k, (sim_fate)fate};
+    }
+    return true;
+}
+
+static int run_given(const char *name, const char *text, int log_level)
+{
+    schedule sch;
+    if (!parse_schedule(&sch, text)) {
+        fprintf(stderr, "%s: schedule '%s': K=FATE,… with drop, dup, delay, late, cut\n", self, text);
+        return 2;
+    }
+    for (size_t i = 0; i < n_scenarios; i++) {
+        if (strcmp(scenarios[i].name, name) != 0)
+            continue;
+        msgbuf msg = {.text = ""};
+        unsigned packets = 0;
+        schedule none = {.n = 0};
+        if (sch.n && !run_one(&scenarios[i], &none, &packets, -1, &msg))
+            printf("undisturbed: %s\n", msg.text);
+        bool good = run_one(&scenarios[i], &sch, &packets, log_level, &msg);
+        printf("%s: %s\n", name, good ? "good" : msg.text);
+        return good ? 0 : 1;
+    }
+    fprintf(stderr, "%s: no scenario '%s'\n", self, name);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {"schedule", required_argument, NULL, 's'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
+    const char *only = "*", *pairs = "all", *given = NULL;
+    int level = -1, c;
+    self = argv[0];
+    while ((c = getopt_long(argc, argv, "v:", options, NULL)) >= 0) {
+        if (c == 'o')
+            only = optarg;
+        else if (c == 'p')
+            pairs = optarg;
+        else if (c == 's')
+            given = optarg;
+        else if (c == 'v')
+            level = atoi(optarg);
+        else if (c != 'l')
+            return 2;
+        for (size_t i = 0; c == 'l' && i < n_scenarios; i++)
+            puts(scenarios[i].name);
+        if (c == 'l')
+            return 0;
+    }
+    if (given)
+        return run_given(only, given, level);
+    totals t = {0};
+    for (size_t i = 0; i < n_scenarios; i++)
+        if (text_glob(span_str(only), span_str(scenarios[i].name)))
+            run_scenario(&t, &scenarios[i], pairs);
+    sim_crypto_free();
+    printf("sim: %u passed, %u failed, %u skipped\n", t.passed, t.failed, t.skipped);
+    return t.failed ? 1 : 0;
+}

@@ -1,0 +1,80 @@
+/* Exhaustive schedules: two engines of one protocol, what they are asked to do, what must hold afterwards. */
+#pragma once
+#include "charon/charon.h"
+#include "pluto/pluto.h"
+#include "tests/sim/lib/sim.h"
+
+enum { MAX_SAS = 16, MAX_FATES_GIVEN = 8 };
+
+typedef struct sa_pair {
+    uint64_t a, b; /* IKE: SPIs or cookies of initiator and responder; child: inbound, outbound */
+} sa_pair;
+
+/* What one end has, in the words both protocols share. */
+typedef struct snapshot {
+    sa_pair ike[MAX_SAS], child[MAX_SAS];
+    unsigned n_ike, n_child; /* established; installed */
+    unsigned other;          /* under way: not to be there in a state of rest */
+} snapshot;
+
+typedef struct party {
+    sim_host *host;
+    charon *ch;
+    pluto *pl;
+} party;
+
+typedef enum goal {
+    GOAL_UP = 1,        /* one IKE SA and one child at both ends, traffic passes */
+    GOAL_NEW_CHILD = 2, /* … and the child is not the one of before */
+    GOAL_NEW_IKE = 4,   /* … nor the IKE SA */
+    GOAL_DOWN = 8,      /* nothing at both ends */
+    GOAL_TWINS = 16     /* up, but both began at once and each may have its own */
+} goal;
+
+typedef struct world world;
+typedef struct scenario {
+    const char *name;
+    bool v1;
+    const char *conf;     /* lines added to the conn */
+    const char *conf_sun; /* and those of sun alone */
+    bool established;     /* the SAs are there before the packets are counted */
+    void (*act)(world *w);
+    int64_t settle_ms; /* how long things may take with losses */
+    unsigned goals;
+    unsigned waiters; /* that must have been told */
+} scenario;
+extern const scenario scenarios[];
+extern const size_t n_scenarios;
+
+typedef struct fate_given {
+    unsigned k;
+    sim_fate fate;
+} fate_given;
+typedef struct schedule {
+    fate_given f[MAX_FATES_GIVEN];
+    unsigned n;
+} schedule;
+
+struct world {
+    const scenario *sc;
+    sim *s;
+    party p[2]; /* moon, sun */
+    snapshot before[2];
+    unsigned told; /* calls of done */
+};
+
+/* parties.c */
+status world_new(world *w, const scenario *sc, const schedule *sch, uint64_t seed, int log_level,
+                 msgbuf *msg);
+void world_free(world *w);
+void party_snapshot(const party *p, snapshot *out);
+void order_up(world *w, int who);
+void order_down(world *w, int who);
+void order_rekey(world *w, int who, const char *what);
+void order_reauth(world *w, int who);
+/* frees the engines: what they leave behind is looked at after it */
+void engines_free(world *w);
+
+/* checks.c: what is wrong now, in *msg; false: something is */
+bool check_rest(world *w, const schedule *sch, unsigned packets_undisturbed, msgbuf *msg);
+bool check_after(world *w, msgbuf *msg);
