@@ -182,8 +182,6 @@ void gate_receive(void *ctx, packet *p)
     uint64_t own;
 
     atomic_fetch_add(&ch->n_packets, 1);
-    LOG(&ch->log, NET, 1, "received packet: from %s to %s", ENDPOINT_STR(&p->remote),
-        ENDPOINT_STR(&p->local));
     if (st == ST_UNSUPPORTED && h.major > 2) {
         bad(ch, p, "its major version is not supported");
         if (!(h.flags & IKEV2_FLAG_RESPONSE))

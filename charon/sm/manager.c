@@ -611,6 +611,8 @@ void sm_receive(ike_sa *sa, packet *p)
 {
     arena mem;
 
+    LOG(&sa->log, NET, 1, "received packet: from %s to %s", ENDPOINT_STR(&p->remote),
+        ENDPOINT_STR(&p->local));
     arena_init(&mem, IKEV2_ARENA_LIMIT);
     receive(sa, p, &mem);
     arena_free(&mem);

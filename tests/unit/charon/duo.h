@@ -24,7 +24,7 @@ typedef struct party {
     host host;
     env env;
     charon *ch;
-    net_ike_fn *fn;
+    net_ike_fn *fn, *fn_saved;
     void *fn_ctx;
     ip_addr ip;  /* its own */
     ip_addr nat; /* what others see; any = the same */
@@ -153,6 +153,8 @@ static void duo_set_ike(net *n, net_ike_fn *fn, void *ctx)
     party *p = container_of(n, party, net);
 
     p->fn = fn;
+    if (fn)
+        p->fn_saved = fn;
     p->fn_ctx = ctx;
 }
 
@@ -350,13 +352,17 @@ static void duo_add(party *p, const char *text)
 
 static void duo_psk(party *p, const char *id1, const char *id2, const char *psk)
 {
-    ident *ids[2] = {NULL, NULL};
+    const char *names[2] = {id1, id2};
+    ident *ids[2];
+    size_t n = 0;
 
-    assert_int_equal(ident_from_text(&ids[0], id1, NULL), ST_OK);
-    assert_int_equal(ident_from_text(&ids[1], id2, NULL), ST_OK);
-    assert_int_equal(credstore_add_shared(p->env.cred, SECRET_PSK, ids, 2, span_str(psk)), ST_OK);
-    ident_unref(ids[0]);
-    ident_unref(ids[1]);
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(names[i], "%any") != 0)
+            assert_int_equal(ident_from_text(&ids[n++], names[i], NULL), ST_OK);
+    }
+    assert_int_equal(credstore_add_shared(p->env.cred, SECRET_PSK, ids, n, span_str(psk)), ST_OK);
+    while (n--)
+        ident_unref(ids[n]);
 }
 
 /* Everything that is due, then time jumps to the next timer, for so many ms at most. */
