@@ -7,7 +7,7 @@
 #include "libstrongswan/cred/sig.h"
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/param_build.h>
+#include <openssl/params.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 
@@ -24,31 +24,72 @@ struct pubkey {
 
 /* ---- checks ---- */
 
-static status check_rsa(EVP_PKEY *pkey, msgbuf *msg)
+/* An RSA key's numbers, big-endian without leading zeros. */
+typedef struct rsa_numbers {
+    span n, e;
+} rsa_numbers;
+
+static unsigned bit_count(span number)
 {
-    BIGNUM *n = NULL, *e = NULL;
-    status st = ST_INVALID;
-    if (!EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) ||
-        !EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e))
-        msg_set(msg, "the RSA key has no modulus or exponent");
-    else if (BN_is_negative(n) || BN_is_negative(e))
-        msg_set(msg, "the RSA key has a negative number");
-    else if (BN_num_bits(n) < RSA_MIN_BITS)
-        msg_set(msg, "the RSA modulus has only %d bits, at least %d are needed", BN_num_bits(n),
-                RSA_MIN_BITS);
-    else if (BN_num_bits(n) > RSA_MAX_BITS)
-        msg_set(msg, "the RSA modulus has %d bits, at most %d are taken", BN_num_bits(n), RSA_MAX_BITS);
-    else if (!BN_is_odd(n))
-        msg_set(msg, "the RSA modulus is even");
-    else if (!BN_is_odd(e) || BN_is_one(e))
-        msg_set(msg, "the RSA exponent is even or one");
-    else if (BN_num_bits(e) > RSA_MAX_E_BITS)
-        msg_set(msg, "the RSA exponent has %d bits, at most %d are taken", BN_num_bits(e), RSA_MAX_E_BITS);
-    else
-        st = ST_OK;
-    BN_free(n);
-    BN_free(e);
-    return st;
+    unsigned bits = (unsigned)(8 * number.n);
+    for (unsigned top = number.n ? number.p[0] : 0; number.n && !(top & 0x80); top <<= 1)
+        bits--;
+    return bits;
+}
+
+static status check_rsa_numbers(const rsa_numbers *r, key_info *info, msgbuf *msg)
+{
+    unsigned bits = bit_count(r->n), e_bits = bit_count(r->e);
+    info->bits = bits;
+    if (!bits || !e_bits)
+        return msg_fail(msg, ST_INVALID, "the RSA key has no modulus or exponent");
+    if (bits < RSA_MIN_BITS)
+        return msg_fail(msg, ST_INVALID, "the RSA modulus has only %u bits, at least %d are needed", bits,
+                        RSA_MIN_BITS);
+    if (bits > RSA_MAX_BITS)
+        return msg_fail(msg, ST_INVALID, "the RSA modulus has %u bits, at most %d are taken", bits,
+                        RSA_MAX_BITS);
+    if (!(r->n.p[r->n.n - 1] & 1))
+        return msg_fail(msg, ST_INVALID, "the RSA modulus is even");
+    if (!(r->e.p[r->e.n - 1] & 1) || e_bits == 1)
+        return msg_fail(msg, ST_INVALID, "the RSA exponent is even or one");
+    if (e_bits > RSA_MAX_E_BITS)
+        return msg_fail(msg, ST_INVALID, "the RSA exponent has %u bits, at most %d are taken", e_bits,
+                        RSA_MAX_E_BITS);
+    return ST_OK;
+}
+
+/* The numbers of a key that was not taken apart here; they stay in space. */
+typedef struct rsa_space {
+    uint8_t n[RSA_MAX_BITS / 8], e[RSA_MAX_BITS / 8];
+} rsa_space;
+
+static bool number_of_key(EVP_PKEY *pkey, const char *name, uint8_t *space, span *out)
+{
+    BIGNUM *v = NULL;
+    *out = SPAN_NULL;
+    if (EVP_PKEY_get_bn_param(pkey, name, &v) && !BN_is_negative(v) && BN_num_bytes(v) <= RSA_MAX_BITS / 8)
+        *out = span_of(space, (size_t)BN_bn2bin(v, space));
+    BN_free(v);
+    return out->n != 0;
+}
+
+static bool numbers_of_key(EVP_PKEY *pkey, rsa_space *space, rsa_numbers *out)
+{
+    return number_of_key(pkey, OSSL_PKEY_PARAM_RSA_N, space->n, &out->n) &&
+           number_of_key(pkey, OSSL_PKEY_PARAM_RSA_E, space->e, &out->e);
+}
+
+static status check_rsa(EVP_PKEY *pkey, key_info *info, msgbuf *msg)
+{
+    rsa_space space;
+    rsa_numbers r;
+    if (EVP_PKEY_get_bits(pkey) > RSA_MAX_BITS)
+        return msg_fail(msg, ST_INVALID, "the RSA modulus has %d bits, at most %d are taken",
+                        EVP_PKEY_get_bits(pkey), RSA_MAX_BITS);
+    if (!numbers_of_key(pkey, &space, &r))
+        return msg_fail(msg, ST_INVALID, "the RSA key has no modulus or exponent, or a number out of range");
+    return check_rsa_numbers(&r, info, msg);
 }
 
 static status check_ec(EVP_PKEY *pkey, key_info *info, msgbuf *msg)
@@ -87,7 +128,7 @@ status key_describe(EVP_PKEY *pkey, key_info *out, msgbuf *msg)
         /* fallthrough */
     case EVP_PKEY_RSA:
         out->type = KEY_RSA;
-        st = check_rsa(pkey, msg);
+        st = check_rsa(pkey, out, msg);
         break;
     case EVP_PKEY_EC:
         out->type = KEY_ECDSA;
@@ -114,24 +155,18 @@ status key_describe(EVP_PKEY *pkey, key_info *out, msgbuf *msg)
 
 /* What FreeS/WAN shows of a key: the first nine base64 digits of its RFC 3110 form. Other kinds get those of
  * the id. */
-static bool set_freeswan_id(pubkey *k)
+static bool set_freeswan_id(pubkey *k, const rsa_numbers *r)
 {
     uint8_t blob[64];
     buf text = {0};
     span from = span_of(k->keyid, sizeof(k->keyid));
-    BIGNUM *n = NULL, *e = NULL;
-    if (k->info.type == KEY_RSA && EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_N, &n) &&
-        EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_E, &e)) {
-        uint8_t mod[RSA_MAX_BITS / 8];
-        int e_n = BN_num_bytes(e), n_n = BN_bn2bin(n, mod);
+    if (r) {
+        size_t e_n = r->e.n, take = r->n.n < 16 ? r->n.n : 16;
         blob[0] = (uint8_t)e_n; /* at most 8: checked */
-        BN_bn2bin(e, blob + 1);
-        size_t take = (size_t)n_n < 16 ? (size_t)n_n : 16;
-        memcpy(blob + 1 + e_n, mod, take);
-        from = span_of(blob, 1 + (size_t)e_n + take);
+        memcpy(blob + 1, r->e.p, e_n);
+        memcpy(blob + 1 + e_n, r->n.p, take);
+        from = span_of(blob, 1 + e_n + take);
     }
-    BN_free(n);
-    BN_free(e);
     text_put_base64(&text, from);
     span_cstr(span_take(buf_span(&text), 9), k->freeswan_id, sizeof(k->freeswan_id));
     bool ok = buf_ok(&text);
@@ -139,7 +174,7 @@ static bool set_freeswan_id(pubkey *k)
     return ok;
 }
 
-static status set_ids(pubkey *k, span spki)
+static status set_ids(pubkey *k, span spki, const rsa_numbers *r)
 {
     span body, algorithm, bits;
     if (!der_whole(spki, DER_SEQUENCE, &body) || !der_next_is(&body, DER_SEQUENCE, &algorithm) ||
@@ -147,23 +182,27 @@ static status set_ids(pubkey *k, span spki)
         EVP_Digest(bits.p + 1, bits.n - 1, k->keyid, NULL, sig_md(HASH_SHA1), NULL) != 1 ||
         EVP_Digest(spki.p, spki.n, k->spki_hash, NULL, sig_md(HASH_SHA1), NULL) != 1)
         return ST_CRYPTO;
-    return set_freeswan_id(k) ? ST_OK : ST_NO_MEMORY;
+    return set_freeswan_id(k, r) ? ST_OK : ST_NO_MEMORY;
 }
 
 /* Both key ids come from the SubjectPublicKeyInfo as OpenSSL writes it, so that equal keys have equal ids. */
 static status set_ids_of_key(pubkey *k)
 {
     uint8_t *der = NULL;
+    rsa_space space;
+    rsa_numbers r;
+    bool rsa = k->info.type == KEY_RSA && numbers_of_key(k->pkey, &space, &r);
     int n = i2d_PUBKEY(k->pkey, &der);
     if (n <= 0)
         return ST_NO_MEMORY;
-    status st = set_ids(k, span_of(der, (size_t)n));
+    status st = set_ids(k, span_of(der, (size_t)n), rsa ? &r : NULL);
     OPENSSL_free(der);
     return st;
 }
 
-/* spki: the key as OpenSSL would write it; empty if that is not known yet */
-static status adopt(pubkey **out, EVP_PKEY *pkey, span spki, msgbuf *msg)
+/* spki: the key as OpenSSL would write it; empty if that is not known yet. r: an RSA key's numbers; NULL if
+ * they are not known. */
+static status adopt(pubkey **out, EVP_PKEY *pkey, span spki, const rsa_numbers *r, msgbuf *msg)
 {
     *out = NULL;
     pubkey *k = calloc(1, sizeof(*k));
@@ -173,9 +212,15 @@ static status adopt(pubkey **out, EVP_PKEY *pkey, span spki, msgbuf *msg)
     }
     ref_init(&k->refs);
     k->pkey = pkey;
-    status st = key_describe(pkey, &k->info, msg);
+    status st;
+    if (r) {
+        k->info.type = KEY_RSA;
+        st = check_rsa_numbers(r, &k->info, msg);
+    } else {
+        st = key_describe(pkey, &k->info, msg);
+    }
     if (st == ST_OK)
-        st = span_empty(spki) ? set_ids_of_key(k) : set_ids(k, spki);
+        st = span_empty(spki) ? set_ids_of_key(k) : set_ids(k, spki, r);
     if (st != ST_OK) {
         pubkey_unref(k);
         return st;
@@ -186,7 +231,7 @@ static status adopt(pubkey **out, EVP_PKEY *pkey, span spki, msgbuf *msg)
 
 status pubkey_adopt(pubkey **out, EVP_PKEY *pkey, msgbuf *msg)
 {
-    return adopt(out, pkey, SPAN_NULL, msg);
+    return adopt(out, pkey, SPAN_NULL, NULL, msg);
 }
 
 /* ---- the two forms nearly every key has, without OpenSSL's decoder ----
@@ -204,20 +249,21 @@ static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM *params)
     return pkey;
 }
 
-static EVP_PKEY *rsa_key(span n, span e)
+/* OpenSSL's parameters hold numbers in the machine's byte order. */
+static OSSL_PARAM number_param(const char *name, span number, uint8_t *space)
 {
-    BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
-    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    OSSL_PARAM *params = NULL;
-    EVP_PKEY *pkey = NULL;
-    if (bn && be && bld && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) && (params = OSSL_PARAM_BLD_to_param(bld)))
-        pkey = key_from_params("RSA", params);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(bld);
-    BN_free(bn);
-    BN_free(be);
-    return pkey;
+    for (size_t i = 0; i < number.n; i++)
+        space[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? i : number.n - 1 - i] = number.p[number.n - 1 - i];
+    return OSSL_PARAM_construct_BN(name, space, number.n);
+}
+
+/* Both numbers fit RSA_MAX_BITS and are not empty. */
+static EVP_PKEY *rsa_key(const rsa_numbers *r)
+{
+    rsa_space space;
+    OSSL_PARAM params[] = {number_param(OSSL_PKEY_PARAM_RSA_N, r->n, space.n),
+                           number_param(OSSL_PKEY_PARAM_RSA_E, r->e, space.e), OSSL_PARAM_construct_end()};
+    return key_from_params("RSA", params);
 }
 
 /* A positive INTEGER in its shortest form; the zero octet of the sign is cut off. */
@@ -232,13 +278,13 @@ static bool positive_integer(span *rest, span *out)
     return true;
 }
 
-static EVP_PKEY *plain_rsa(span bits)
+static EVP_PKEY *plain_rsa(span bits, rsa_numbers *r)
 {
-    span body, n, e;
-    return der_whole(bits, DER_SEQUENCE, &body) && positive_integer(&body, &n) &&
-                   positive_integer(&body, &e) && body.n == 0 && n.n <= RSA_MAX_BITS / 8
-               ? rsa_key(n, e)
-               : NULL;
+    span body;
+    if (!der_whole(bits, DER_SEQUENCE, &body) || !positive_integer(&body, &r->n) ||
+        !positive_integer(&body, &r->e) || body.n || r->n.n > RSA_MAX_BITS / 8 || r->e.n > RSA_MAX_E_BITS / 8)
+        return NULL;
+    return rsa_key(r);
 }
 
 static EVP_PKEY *plain_ec(const char *curve, size_t coordinate, span point)
@@ -252,7 +298,8 @@ static EVP_PKEY *plain_ec(const char *curve, size_t coordinate, span point)
     return key_from_params("EC", params);
 }
 
-static EVP_PKEY *plain_key(span spki)
+/* r gets an RSA key's numbers, in spki; r->n is empty for other keys. */
+static EVP_PKEY *plain_key(span spki, rsa_numbers *r)
 {
     static const char rsa[] = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
     static const char ec[] = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
@@ -264,7 +311,7 @@ static EVP_PKEY *plain_key(span spki)
         return NULL;
     bits = span_skip(bits, 1);
     if (span_equal(algorithm, span_of(rsa, sizeof(rsa) - 1)))
-        return plain_rsa(bits);
+        return plain_rsa(bits, r);
     if (!span_starts(algorithm, span_of(ec, sizeof(ec) - 1)))
         return NULL;
     algorithm = span_skip(algorithm, sizeof(ec) - 1);
@@ -281,9 +328,10 @@ status pubkey_from_spki(pubkey **out, span der, msgbuf *msg)
     *out = NULL;
     if (der.n > MAX_SPKI)
         return msg_fail(msg, ST_LIMIT, "a public key of %zu octets is too long", der.n);
-    EVP_PKEY *pkey = plain_key(der);
+    rsa_numbers r = {SPAN_NULL, SPAN_NULL};
+    EVP_PKEY *pkey = plain_key(der, &r);
     if (pkey)
-        return adopt(out, pkey, der, msg);
+        return adopt(out, pkey, der, r.n.n ? &r : NULL, msg);
     pkey = der.n ? d2i_PUBKEY(NULL, &p, (long)der.n) : NULL;
     ERR_clear_error();
     if (pkey && p != der.p + der.n) {
@@ -295,16 +343,26 @@ status pubkey_from_spki(pubkey **out, span der, msgbuf *msg)
     return pubkey_adopt(out, pkey, msg);
 }
 
+static span without_leading_zeros(span s)
+{
+    while (s.n && s.p[0] == 0)
+        s = span_skip(s, 1);
+    return s;
+}
+
 status pubkey_from_rsa(pubkey **out, span n, span e, msgbuf *msg)
 {
+    rsa_numbers r = {without_leading_zeros(n), without_leading_zeros(e)};
+    key_info info;
     *out = NULL;
-    if (n.n > RSA_MAX_BITS / 8 + 1 || e.n > RSA_MAX_E_BITS / 8 + 8)
-        return msg_fail(msg, ST_LIMIT, "an RSA key of %zu octets is too long", n.n + e.n);
-    EVP_PKEY *pkey = rsa_key(n, e);
+    status st = check_rsa_numbers(&r, &info, msg);
+    if (st != ST_OK)
+        return st;
+    EVP_PKEY *pkey = rsa_key(&r);
     ERR_clear_error();
     if (!pkey)
         return msg_fail(msg, ST_INVALID, "not the numbers of an RSA key");
-    return pubkey_adopt(out, pkey, msg);
+    return adopt(out, pkey, SPAN_NULL, &r, msg);
 }
 
 status pubkey_from_rfc3110(pubkey **out, span data, msgbuf *msg)
