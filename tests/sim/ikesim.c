@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_REPORTS = 25 };
+enum { MAX_REPORTS = 4 }; /* of each scenario */
 
 typedef struct totals {
     unsigned passed, failed, skipped, reported;
@@ -89,8 +89,9 @@ static void run_scenario(totals *t, const scenario *sc, const char *pairs)
 {
     schedule none = {.n = 0};
     msgbuf msg = {.text = ""};
-    unsigned packets = 0;
+    unsigned packets = 0, failed = t->failed;
     bool good = run_one(sc, &none, &packets, -1, &msg);
+    t->reported = 0;
     account(t, sc, &none, good, &msg);
     if (!good) {
         t->skipped++; /* nothing to compare with */
@@ -106,6 +107,8 @@ static void run_scenario(totals *t, const scenario *sc, const char *pairs)
     }
     if (pairs[0] != 'n')
         run_pairs(t, sc, packets, pairs[0] == 'a');
+    if (t->failed > failed + MAX_REPORTS)
+        printf("... %u of %s\n", t->failed - failed, sc->name);
 }
 
 static bool parse_schedule(schedule *sch, const char *text)

@@ -115,10 +115,10 @@ const scenario scenarios[] = {
     {"v1-down",               true, DPD, NULL, true, down, 6 MINUTES, GOAL_DOWN, 1},
     {"v1-down-responder",     true, DPD, NULL, true, down_by_responder, 6 MINUTES, GOAL_DOWN, 1},
     {"v1-down-both",          true, DPD, NULL, true, down_both, 6 MINUTES, GOAL_DOWN, 2},
-    {"v1-rekey-quick",        true, SHORT_IPSEC, " rekey=no\n", true, nothing, 4 MINUTES, GOAL_UP | GOAL_NEW_CHILD, 0},
-    {"v1-rekey-quick-both",   true, SHORT_IPSEC, NULL, true, nothing, 4 MINUTES, GOAL_TWINS | GOAL_NEW_CHILD, 0},
-    {"v1-rekey-main",         true, SHORT_IKE, " rekey=no\n", true, nothing, 4 MINUTES, GOAL_UP | GOAL_NEW_IKE, 0},
-    {"v1-rekey-main-both",    true, SHORT_IKE, NULL, true, nothing, 4 MINUTES, GOAL_TWINS | GOAL_NEW_IKE, 0},
+    {"v1-rekey-quick",        true, SHORT_IPSEC, " rekey=no\n", true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_CHILD, 0},
+    {"v1-rekey-quick-both",   true, SHORT_IPSEC, NULL, true, nothing, 205 * 1000, GOAL_TWINS | GOAL_NEW_CHILD, 0},
+    {"v1-rekey-main",         true, SHORT_IKE, " rekey=no\n", true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0},
+    {"v1-rekey-main-both",    true, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_TWINS | GOAL_NEW_IKE, 0},
 };
 // clang-format on
 const size_t n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);
