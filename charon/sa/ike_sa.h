@@ -112,7 +112,9 @@ struct ike_sa {
         uint8_t low_mine[NONCE_MAX], low_theirs[NONCE_MAX];
         size_t low_mine_n, low_theirs_n;
     } rekey;
-    bool replaced; /* rekeyed: its children live in another one */
+    uint64_t
+        lost_rekey; /* serial of a CHILD_SA both rekeyed, that the peer has closed for its own successor */
+    bool replaced;  /* rekeyed: its children live in another one */
     bool reauth_pending;
     const char *end_reason;
 };

@@ -108,12 +108,19 @@ static verdict rekey_response(task *t, xchg *x)
     child_rekey *r = self(t);
     ike_sa *sa = t->sa;
     child_sa *old = ike_sa_child_by_serial(sa, r->old);
-    bool collision = old && old->successor_theirs;
+    bool lost = !old && sa->lost_rekey == r->old; /* the peer's stays, and it has closed the old one */
+    bool collision = lost || (old && old->successor_theirs);
     neg_result res = child_neg_response(&r->neg, false, x->in, collision ? NULL : old, collision);
 
     switch (res) {
     case NEG_OK:
         atomic_fetch_add(&sa->ch->n_child_rekeyed, 1);
+        if (lost) {
+            r->neg.c->redundant = true;
+            child_sa_stop_timers(r->neg.c);
+            sm_queue(sa, task_child_delete_new(sa, r->neg.serial));
+            break;
+        }
         if (!old) /* the peer closed it in the meantime */
             break;
         if (!collision || settle(r, old))
@@ -128,8 +135,9 @@ static verdict rekey_response(task *t, xchg *x)
     case NEG_NOT_FOUND:
         if (collision)
             theirs_remains(old);
-        else
+        else if (old)
             start_anew(r, old);
+        /* else the peer has replaced or closed it meanwhile, as it was free to do */
         break;
     case NEG_BAD_ANSWER:
         child_sa_set_state(r->neg.c, CHILD_INSTALLED);

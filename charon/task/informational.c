@@ -37,8 +37,10 @@ static void close_child(child_sa *c)
 
     child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text));
     LOG(&sa->log, CHD, was_last ? 0 : 1, "closing CHILD_SA %s", text);
-    if (c->successor_theirs) /* our rekeying lost before its answer came */
+    if (c->successor_theirs) { /* our rekeying lost before its answer came */
         child_sa_replaced(c, c->successor_theirs);
+        sa->lost_rekey = c->serial;
+    }
     child_sa_free(c);
     LOG(&sa->log, CHD, was_last ? 0 : 1, "CHILD_SA closed");
     if (was_last && action == DPD_HOLD && !trap_exists(sa->ch, again.cfg->c->name)) {
