@@ -41,10 +41,12 @@ LDFLAGS  := -pie -Wl,-z,relro,-z,now,--as-needed -rdynamic $(if $(SAN),-fsanitiz
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -ldl -lpthread -lm
 
 # ---- what there is to build -----------------------------------------------------------------------------------
-# libs: <lib>-src.  programs: programs += name, <name>-src, <name>-libs (in link order).  Unit tests, fuzz targets
+# libs: <lib>-src.  programs: programs += name (installed) or test-programs += name, <name>-src, <name>-libs (in link
+# order).  Unit tests, fuzz targets
 # and benches need no list: tests/unit/*/test_*.c, tests/fuzz/fuzz_*.c, tests/bench/bench_*.c are one program each.
 libs     := libcharon libpluto libfreeswan libstrongswan
 programs :=
+test-programs :=
 # simply expanded from the start, so that $(d) in a module.mk means that folder
 $(foreach l,$(libs) libsim,$(eval $(l)-src :=))
 clean-modules := $(sort $(patsubst %/module.mk,%,$(wildcard */module.mk */*/module.mk */*/*/module.mk)))
@@ -56,7 +58,7 @@ $(foreach m,$(clean-modules),$(eval $(call include_module,$(m))))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 lib-files := $(foreach l,$(libs),$(if $($(l)-src),$(BUILD)/$(l).a))
-prog-files := $(addprefix $(BUILD)/bin/,$(programs))
+prog-files := $(addprefix $(BUILD)/bin/,$(programs) $(test-programs))
 unit-files := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
 bench-files := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -93,7 +95,7 @@ $(BUILD)/bin/$(1): $(call obj,$($(1)-src)) $(foreach l,$($(1)-libs),$(BUILD)/$(l
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $(call obj,$($(1)-src)) -Wl,--whole-archive \
 	  $(foreach l,$($(1)-libs),$(BUILD)/$(l).a) -Wl,--no-whole-archive $$(LDLIBS) $($(1)-ldlibs)
 endef
-$(foreach p,$(programs),$(eval $(call prog_rule,$(p))))
+$(foreach p,$(programs) $(test-programs),$(eval $(call prog_rule,$(p))))
 
 # ---- tests ----------------------------------------------------------------------------------------------------
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(all-libs)
@@ -149,7 +151,7 @@ format:
 
 # ---- install --------------------------------------------------------------------------------------------------
 install: all
-	conf/install "$(BUILD)" "$(DESTDIR)" "$(SBINDIR)" "$(IPSECDIR)" "$(SYSCONFDIR)" "$(PIDDIR)" "$(MANDIR)" "$(DATADIR)" "$(VERSION)"
+	PROGRAMS="$(programs)" conf/install "$(BUILD)" "$(DESTDIR)" "$(SBINDIR)" "$(IPSECDIR)" "$(SYSCONFDIR)" "$(PIDDIR)" "$(MANDIR)" "$(DATADIR)" "$(VERSION)"
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
 

@@ -80,7 +80,8 @@ class Host:
         for d in (up, work, self.root):
             os.makedirs(d)
         run(["mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={up},workdir={work}", "overlay", self.root])
-        run(["cp", "-a", tree + "/.", self.root])
+        # tar, because /var/run is a link here and may be a folder there
+        run(["sh", "-c", 'tar -C "$1" -cf - . | tar -C "$2" --keep-directory-symlink -xpf -', "sh", tree, self.root])
         etc = os.path.join(self.root, "etc")
         for name in ("ipsec.d", "strongswan.d", "swanctl"):
             shutil.rmtree(os.path.join(etc, name), ignore_errors=True)

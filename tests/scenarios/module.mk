@@ -1,4 +1,4 @@
 # first process of a scenario host
-programs += labinit
+test-programs += labinit
 labinit-src := $(d)/labinit.c
 labinit-libs :=

@@ -1,4 +1,4 @@
 libsim-src += $(wildcard $(d)/lib/*.c)
-programs += ikesim
+test-programs += ikesim
 ikesim-src := $(addprefix $(d)/,ikesim.c scenarios.c parties.c checks.c)
 ikesim-libs := libsim libcharon libpluto libfreeswan libstrongswan
