@@ -209,8 +209,8 @@ static void conn_details(const printer *o, const pconn *c, const char *name, con
     if (k->esp) {
         char pfs[40] = "";
         esp_list(c->esp, false, a, sizeof(a));
-        if (c->esp->pfs_group)
-            snprintf(pfs, sizeof(pfs), "; pfsgroup=%u; ", c->esp->pfs_group);
+        if (c->pfs_group)
+            snprintf(pfs, sizeof(pfs), "; pfsgroup=%u; ", c->pfs_group);
         line(o, "%s:   ESP algorithms wanted: %s%s%s", name, a, pfs, c->esp->strict ? "strict" : "");
         esp_list(c->esp, true, a, sizeof(a));
         line(o, "%s:   ESP algorithms loaded: %s", name, a);

@@ -108,6 +108,14 @@ status kchild_alloc_spi(kchild *c, ipsec_proto proto, uint32_t *spi)
     return ST_OK;
 }
 
+void kchild_drop_spi(kchild *c, ipsec_proto proto)
+{
+    int i = slot_of(proto);
+
+    if (i >= 0 && c->in[i].state == SLOT_RESERVED)
+        remove_slot(c, &c->in[i]);
+}
+
 static status copy_ts(traffic_sel **to, size_t *to_n, const traffic_sel *from, size_t n)
 {
     traffic_sel *copy = calloc(n ? n : 1, sizeof *copy);

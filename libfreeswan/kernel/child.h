@@ -65,6 +65,8 @@ void kchild_free(kchild *c);
 /* ---- set-up ---- */
 /* Own inbound SPI (PROTO_ESP, PROTO_AH) or CPI (PROTO_IPCOMP), host order; the same one when asked again. */
 status kchild_alloc_spi(kchild *c, ipsec_proto proto, uint32_t *spi) MUST_CHECK;
+/* Gives back an SPI that the negotiation did not need (IPComp that the peer refused); nothing once it is installed. */
+void kchild_drop_spi(kchild *c, ipsec_proto proto);
 /* The owner learns these only during negotiation. IKEv2 with several selectors: every pair of the same
  * family. */
 status kchild_set_ts(kchild *c, const traffic_sel *mine, size_t n_mine, const traffic_sel *theirs,

@@ -134,6 +134,8 @@ void quick_remember_choice(quick *q, const ipsec_choice *ch)
     q->pfs = ch->group;
     q->life_s = k->keylife_s < ch->life_s ? k->keylife_s : ch->life_s;
     pluto_unlock(q->ike->p);
+    if (!ch->ipcomp.proto)
+        kchild_drop_spi(q->child, PROTO_IPCOMP);
 }
 
 verdict quick_take_ke(msgctx *md, dh_group group)

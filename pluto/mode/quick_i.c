@@ -65,7 +65,7 @@ status quick_out_I1(ike *i, pconn *c, pl_client *cl, uint64_t replaces, unsigned
     q->tunnel = pconn_is_tunnel(c);
     q->udp_encap = i->nat != 0 && i->natt_method != NATT_NONE;
     q->encaps = encaps_value(i, q->tunnel);
-    q->pfs = !c->c->pfs ? DH_NONE : c->esp->pfs_group ? (dh_group)c->esp->pfs_group : i->group;
+    q->pfs = !c->c->pfs ? DH_NONE : c->pfs_group ? c->pfs_group : i->group;
     set_selectors(q);
     if (replaces)
         plog(&q->st, "initiating Quick Mode %s to replace #%llu {using isakmp#%llu}", POLICY_BITS(c),

@@ -203,6 +203,24 @@ static void orient(pconn *c, size_t left_sub, size_t right_sub)
         c->me.host = src;
 }
 
+/* pfsgroup= is a word of the proposals' language: read as the tail of one. */
+static status pick_pfs_group(pconn *c, msgbuf *msg)
+{
+    char text[80];
+    c->pfs_group = c->esp->pfs_group;
+    if (!c->c->pfsgroup)
+        return ST_OK;
+    proposals *tmp = calloc(1, sizeof(*tmp));
+    if (!tmp)
+        return ST_NO_MEMORY;
+    snprintf(text, sizeof(text), "aes128-sha1-%s", c->c->pfsgroup);
+    status st = proposals_from_text(tmp, text, PROTO_ESP, true, msg);
+    if (st == ST_OK)
+        c->pfs_group = tmp->pfs_group;
+    free(tmp);
+    return st;
+}
+
 static status pick_proposals(pconn *c, msgbuf *msg)
 {
     pluto *p = c->p;
@@ -223,7 +241,7 @@ static status pick_proposals(pconn *c, msgbuf *msg)
             return st;
         c->esp = c->own_esp;
     }
-    return ST_OK;
+    return pick_pfs_group(c, msg);
 }
 
 static bool wants_template(const pconn *c)

@@ -221,7 +221,8 @@ static void down_mail(ike *i, ike_args *a)
             quick_delete(q, a->flag);
         }
     }
-    bool mine = !i->phase1_gone && i->st.c == a->c && i->st.serial <= upto;
+    bool mine = !i->phase1_gone && i->st.c && i->st.c->c == a->c->c && i->st.c->instance == a->c->instance &&
+                i->st.serial <= upto;
     /* an SA that other conns still use stays */
     if (mine && !list_empty(&i->quicks) && !a->c->deleted && a->flag)
         mine = false;

@@ -60,6 +60,7 @@ static pconn *make_instance(pconn *t, const instance_of *i)
     c->oriented = true;
     c->ike = t->ike;
     c->esp = t->esp;
+    c->pfs_group = t->pfs_group;
     memcpy(c->dev, t->dev, sizeof(c->dev));
     c->name = strdup(t->name);
     c->reqid = t->c->reqid ? 0 : reqids_get(t->p->reqids, SPAN_NULL);

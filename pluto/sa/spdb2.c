@@ -365,8 +365,8 @@ static bool group_ok(const quick *q, uint16_t group, bool initiator, msgbuf *why
                (msg_set(why, "\"%s\" requires PFS, but the peer proposes no group", c->name), false);
     if (group == DH_MODP_768 || !crypto_has(c->p->e->crypto, TRANSFORM_DH, group, 0))
         return msg_set(why, "PFS group %s is not supported", ENUM_STR(oakley_group_names, group)), false;
-    uint16_t want = c->esp->pfs_group;
-    if (c->esp->strict && want && group != want)
+    dh_group want = c->pfs_group;
+    if (c->esp->strict && want && group != (uint16_t)want)
         return msg_set(why, "PFS group %s refused due to strict flag, \"%s\" wants %s",
                        ENUM_STR(oakley_group_names, group), c->name, ENUM_STR(oakley_group_names, want)),
                false;
