@@ -75,7 +75,7 @@ static status check_end(const char *side, const conn *c, const conn_end *e, msgb
                         side);
     if (e->firewall && e->updown)
         return msg_fail(msg, ST_INVALID, "cannot have both %sfirewall and %supdown", side, side);
-    if (e->virt && !e->host_any)
+    if (e->virt && !e->host_any && !e->allow_any)
         return msg_fail(msg, ST_INVALID, "%ssubnet=%s needs %s=%%any", side, e->virt, side);
     if (e->virt && (c->version & CONN_IKEV1) == 0)
         return msg_fail(msg, ST_INVALID, "%ssubnet=%s is known to IKEv1 only", side, e->virt);
