@@ -154,14 +154,25 @@ void ike_sa_set_state(ike_sa *sa, ike_state st)
     }
 }
 
-static void drop_rekey_result(ike_sa *sa, ike_sa **other)
+/* In its own mail. Who asked for it closes it; should he not know of it, because our answer was lost and the
+ * old IKE_SA with it, it goes by itself. */
+static void surplus(ike_sa *sa, void *arg)
+{
+    (void)arg;
+    sa->replaced = true;
+    ike_sa_timer(sa, T_EXPIRE, sm_patience_ms(sa->ch));
+}
+
+/* What both rekeying made and nobody inherited from. */
+static void drop_rekey_result(ike_sa **other)
 {
     ike_sa *o = *other;
 
-    (void)sa;
     *other = NULL;
-    if (o)
-        ike_sa_unref(o);
+    if (!o)
+        return;
+    (void)ike_sa_post(o, surplus, NULL, NULL);
+    ike_sa_unref(o);
 }
 
 static void engine_may_be_done(charon *ch)
@@ -203,8 +214,8 @@ void ike_sa_destroy(ike_sa *sa)
         if (sa->peer_vip.family)
             leases_give_back(ch, sa->vip_pool, &sa->peer_vip);
     }
-    drop_rekey_result(sa, &sa->rekey.mine);
-    drop_rekey_result(sa, &sa->rekey.theirs);
+    drop_rekey_result(&sa->rekey.mine);
+    drop_rekey_result(&sa->rekey.theirs);
     wait_done(ch, &sa->wait, ST_CLOSED, "%s", sa->end_reason ? sa->end_reason : "IKE_SA closed");
     engine_may_be_done(ch);
     ike_sa_unref(sa);

@@ -12,7 +12,9 @@ static verdict delete_ike(xchg *x)
 
     LOG(&sa->log, IKE, sa->replaced ? 1 : 0, "deleting IKE_SA on request");
     if (heir && !sa->replaced) { /* the peer's new IKE_SA won, and it knew before us */
+        sa->rekey.theirs = NULL;
         ike_sa_inherit(heir, sa);
+        ike_sa_unref(heir);
         sa->replaced = true;
     }
     sa->end_reason = "closed by the peer";
