@@ -22,7 +22,8 @@ typedef struct charon_settings {
     double retransmit_base;
     unsigned retransmit_tries;
     int64_t keepalive_s;
-    unsigned cookie_threshold, block_threshold; /* 0 = off */
+    atomic_uint cookie_threshold; /* 0 = off; `config setup` may change it later */
+    unsigned block_threshold;     /* 0 = off */
     bool reuse_ikesa, close_on_child_failure, install_vip;
     size_t fragment_size; /* octets of an IP packet; 0 = never cut */
     int64_t half_open_ms;

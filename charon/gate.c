@@ -167,8 +167,8 @@ static ike_sa *first_message(charon *ch, const packet *p, const ikev2_header *h)
         bad(ch, p, "too many half-open IKE_SAs of this peer");
         return NULL;
     }
-    if (ch->set.cookie_threshold && atomic_load(&ch->half_open) >= ch->set.cookie_threshold &&
-        !cookie_is_right(ch, p, h))
+    unsigned threshold = atomic_load_explicit(&ch->set.cookie_threshold, memory_order_relaxed);
+    if (threshold && atomic_load(&ch->half_open) >= threshold && !cookie_is_right(ch, p, h))
         return NULL;
     return new_responder(ch, p, h, hash);
 }

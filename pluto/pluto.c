@@ -200,6 +200,13 @@ status pluto_del_conn(pluto *p, const char *name)
 
 typedef void conn_op(pluto *p, pconn *c, pl_client *cl);
 
+/* Every conn is known here; one that only charon may start is silently left to it, as `ipsec up` asks both.
+ */
+static bool ours(const pconn *c)
+{
+    return c->c->version != CONN_IKEV2;
+}
+
 static void each_named(pluto *p, const char *name, bool instances, const pluto_waiter *w, conn_op *op)
 {
     pl_client *cl = client_new(w);
@@ -207,7 +214,8 @@ static void each_named(pluto *p, const char *name, bool instances, const pluto_w
     if (l.n == 0)
         client_printf(cl, RC_UNKNOWN_NAME, "no connection named \"%s\"", name);
     for (size_t k = 0; k < l.n; k++)
-        op(p, l.c[k], cl);
+        if (ours(l.c[k]))
+            op(p, l.c[k], cl);
     pconns_free(&l);
     client_unref(cl);
 }
@@ -231,7 +239,8 @@ void pluto_initiate(pluto *p, const char *name, bool async, const pluto_waiter *
     if (l.n == 0)
         client_printf(cl, RC_UNKNOWN_NAME, "no connection named \"%s\"", name);
     for (size_t k = 0; k < l.n; k++)
-        initiate_op(p, l.c[k], NULL);
+        if (ours(l.c[k]))
+            initiate_op(p, l.c[k], NULL);
     pconns_free(&l);
     client_unref(cl);
 }

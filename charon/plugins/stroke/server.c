@@ -51,12 +51,30 @@ static void operation_done(void *ctx, status result, const char *why)
 
 typedef void operation(charon *c, const char *name, const charon_wait *w);
 
+/* `ipsec up` asks both daemons: a conn that is only pluto's is silently left to it. */
+static bool is_plutos(stroke_server *s, const char *name)
+{
+    oriented there;
+    bool theirs;
+
+    if (conntab_find(s->ch->conns, name, &there) != ST_OK)
+        return false;
+    theirs = !(there.c->version & CONN_IKEV2);
+    conn_unref(there.c);
+    return theirs;
+}
+
 static void run_operation(stroke_server *s, ctl_client *client, const ctl_request *r, operation *op)
 {
-    waiting *w = r->asynchronous ? NULL : calloc(1, sizeof(*w));
-    charon_wait cw = {.done = operation_done, .ctx = w};
+    charon_wait cw = {.done = operation_done};
     int levels[LG_COUNT];
+    waiting *w;
 
+    if (is_plutos(s, r->name)) {
+        ctl_done(client, 0);
+        return;
+    }
+    cw.ctx = w = r->asynchronous ? NULL : calloc(1, sizeof(*w));
     if (!w) {
         op(s->ch, r->name, NULL);
         ctl_done(client, 0);
@@ -287,6 +305,11 @@ static void dispatch(stroke_server *s, ctl_client *client, const ctl_request *r)
     case CTL_REQ_PURGE:
         if (r->mask & CTL_PURGE_IKE)
             purge_ike(s);
+        ctl_done(client, 0);
+        return;
+    case CTL_REQ_CONFIG: /* revocation and uniqueness come with each conn */
+        if (r->options.cookie_threshold >= 0)
+            atomic_store(&s->ch->set.cookie_threshold, (unsigned)r->options.cookie_threshold);
         ctl_done(client, 0);
         return;
     case CTL_REQ_LOGLEVEL:
