@@ -76,7 +76,7 @@ static void esp_free(kernel *k)
         close(e->tun_fd); /* takes the device and its routes along */
     if (e->wake >= 0)
         close(e->wake);
-    free(e->udp_slot);
+    free(e->udp_slots);
     free(e->udp_cache);
     pthread_rwlock_destroy(&e->lock);
     pthread_mutex_destroy(&e->held_lock);
@@ -139,9 +139,9 @@ static status start(esp *e, const kernel_config *cfg, msgbuf *msg)
     const char *name = cfg->tun_name ? cfg->tun_name : cfg->is_pluto ? "ipsec0" : "ipsec1";
     status st;
 
-    e->udp_slot = malloc(ESP_SLOT);
+    e->udp_slots = malloc((size_t)ESP_BATCH * ESP_SLOT);
     e->udp_cache = calloc(1, sizeof *e->udp_cache);
-    if (e->wake < 0 || !e->udp_slot || !e->udp_cache || esp_sad_init(e) != ST_OK ||
+    if (e->wake < 0 || !e->udp_slots || !e->udp_cache || esp_sad_init(e) != ST_OK ||
         esp_spd_init(e) != ST_OK || kevents_new(&e->events, e->rt) != ST_OK)
         return msg_fail(msg, ST_NO_MEMORY, "out of memory");
     st = esp_tun_open(e, name, e->mtu, msg);

@@ -137,23 +137,38 @@ bool esp_input(esp *e, esp_flow_cache *cache, const esp_received *r, esp_tun_pkt
 }
 
 /* ---- UDP: from the net room, on the loop thread ---- */
-void esp_input_udp(void *ctx, const endpoint *local, const endpoint *remote, span data)
+/* One batch of datagrams of a train; they are copied, because a rebuilt IP header needs room before them. */
+static void input_some(esp *e, const endpoint *local, const endpoint *remote, span data, size_t seg)
+{
+    esp_tun_pkt out[ESP_BATCH];
+    size_t n = 0;
+
+    pthread_mutex_lock(&e->udp_lock);
+    pthread_rwlock_rdlock(&e->lock);
+    for (size_t i = 0; data.n && i < ESP_BATCH; i++) {
+        span one = span_take(data, seg);
+        esp_received r = {.src = *remote, .dst = *local, .udp = true, .n = one.n};
+
+        r.p = e->udp_slots + i * ESP_SLOT + ESP_HEADROOM;
+        memcpy(r.p, one.p, one.n);
+        data = span_skip(data, seg);
+        if (esp_input(e, e->udp_cache, &r, &out[n]))
+            n++;
+    }
+    pthread_rwlock_unlock(&e->lock);
+    if (n)
+        esp_tun_write(e, out, n);
+    pthread_mutex_unlock(&e->udp_lock);
+}
+
+void esp_input_udp(void *ctx, const endpoint *local, const endpoint *remote, span data, size_t seg)
 {
     esp *e = ctx;
-    esp_tun_pkt out;
-    esp_received r = {.src = *remote, .dst = *local, .udp = true, .n = data.n};
 
-    if (data.n < ESP_HEADER || data.n > ESP_MAX_PACKET || atomic_load(&e->stop))
-        return;
-    pthread_mutex_lock(&e->udp_lock);
-    r.p = e->udp_slot + ESP_HEADROOM;
-    memcpy(r.p, data.p, data.n);
-    pthread_rwlock_rdlock(&e->lock);
-    bool ok = esp_input(e, e->udp_cache, &r, &out);
-    pthread_rwlock_unlock(&e->lock);
-    if (ok)
-        esp_tun_write(e, &out, 1);
-    pthread_mutex_unlock(&e->udp_lock);
+    while (data.n && seg && seg <= ESP_MAX_PACKET && !atomic_load(&e->stop)) {
+        input_some(e, local, remote, data, seg);
+        data = span_skip(data, seg * ESP_BATCH);
+    }
 }
 
 /* ---- native: the thread ---- */

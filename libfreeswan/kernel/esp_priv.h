@@ -232,7 +232,7 @@ void esp_out_release(esp *e, uint32_t reqid);
 void esp_out_drop_held(esp *e);
 /* e->lock held for reading; false: dropped */
 bool esp_input(esp *e, esp_flow_cache *cache, const esp_received *r, esp_tun_pkt *out);
-void esp_input_udp(void *ctx, const endpoint *local, const endpoint *remote, span data);
+void esp_input_udp(void *ctx, const endpoint *local, const endpoint *remote, span data, size_t seg);
 void esp_icmp_unreachable(esp *e, span pkt, bool too_big);
 
 /* ---- esp.c ---- */
@@ -254,8 +254,8 @@ struct esp {
     pthread_mutex_t held_lock; /* leaf */
     list held;
     size_t n_held;
-    pthread_mutex_t udp_lock; /* one UDP packet at a time: guards the three below */
-    uint8_t *udp_slot;
+    pthread_mutex_t udp_lock; /* one UDP train at a time: guards the two below */
+    uint8_t *udp_slots;
     esp_flow_cache *udp_cache;
     pthread_t out_thread, in_thread;
     bool out_running, in_running;

@@ -8,7 +8,7 @@
 #include <netinet/ip.h>
 #include <unistd.h>
 
-enum { SOCK_BUFFER = 8 << 20 };
+enum { SOCK_BUFFER = 8 << 20, TRAIN_OCTETS = 60000 };
 
 static bool set_int(int fd, int level, int option, int value)
 {
@@ -158,6 +158,29 @@ static void send_all(esp *e, int fd, struct mmsghdr *mm, unsigned n)
     }
 }
 
+/* The first packet and those behind it that make a train with it: same ends, same size, the last one maybe
+ * shorter. Returns how many were sent. */
+static size_t send_udp(esp *e, const esp_wire_pkt *p, size_t n)
+{
+    struct iovec parts[ESP_BATCH];
+    size_t i = 0, total = 0, seg = p[0].data.n;
+
+    do {
+        parts[i] = (struct iovec){(void *)(uintptr_t)p[i].data.p, p[i].data.n};
+        total += p[i].data.n;
+        i++;
+    } while (i < n && p[i].udp && p[i - 1].data.n == seg && p[i].data.n <= seg &&
+             total + seg <= TRAIN_OCTETS && endpoint_equal(&p[i].src, &p[0].src) &&
+             endpoint_equal(&p[i].dst, &p[0].dst));
+    if (i > 1 && e->net->ops->send_train) {
+        (void)!e->net->ops->send_train(e->net, &p[0].src, &p[0].dst, parts, i, seg);
+        return i;
+    }
+    for (size_t k = 0; k < i; k++)
+        (void)!e->net->ops->send_raw(e->net, &p[k].src, &p[k].dst, p[k].data);
+    return i;
+}
+
 void esp_sock_send(esp *e, const esp_wire_pkt *p, size_t n)
 {
     struct mmsghdr mm[ESP_BATCH];
@@ -176,10 +199,8 @@ void esp_sock_send(esp *e, const esp_wire_pkt *p, size_t n)
         if (k && fd >= 0)
             send_all(e, fd, mm, k);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (p[i].udp)
-            (void)!e->net->ops->send_raw(e->net, &p[i].src, &p[i].dst, p[i].data);
-    }
+    for (size_t i = 0; i < n;)
+        i += p[i].udp ? send_udp(e, p + i, n - i) : 1;
 }
 
 void esp_sock_reinject(esp *e, span pkt)

@@ -6,6 +6,7 @@
 #include "libfreeswan/addr/addr.h"
 #include "libstrongswan/base/log.h"
 #include "libstrongswan/run/runtime.h"
+#include <sys/uio.h>
 
 enum { NET_MAX_PACKET = 65535, IKE_PORT = 500, IKE_NATT_PORT = 4500 };
 
@@ -27,8 +28,10 @@ static inline span packet_span(const packet *p)
 typedef struct net net;
 /* Called for each packet, on the loop thread: must not block; owns the packet. */
 typedef void net_ike_fn(void *ctx, packet *p);
-/* UDP-encapsulated ESP that the kernel did not take (userland ESP). data is valid during the call. */
-typedef void net_esp_fn(void *ctx, const endpoint *local, const endpoint *remote, span data);
+/* UDP-encapsulated ESP that the kernel did not take (userland ESP). data is valid during the call. It may
+ * hold several datagrams the kernel has put together (UDP_GRO): each has seg octets, the last one may have
+ * less. */
+typedef void net_esp_fn(void *ctx, const endpoint *local, const endpoint *remote, span data, size_t seg);
 
 typedef struct net_ops {
     /* Copies and queues; marker added when natt. May be called from any thread. ST_IO is reported but a loss
@@ -36,6 +39,11 @@ typedef struct net_ops {
     status (*send)(net *n, const endpoint *local, const endpoint *remote, bool natt, span data);
     /* the same without marker: ESP-in-UDP and the one-octet keepalive */
     status (*send_raw)(net *n, const endpoint *local, const endpoint *remote, span data);
+    /* Many of these with one system call: n_parts datagrams of seg octets, only the last may be shorter;
+     * together at most 60000 octets and 64 parts. May wait for room, so only from threads of one's own. May
+     * be NULL (simulator): send_raw. */
+    status (*send_train)(net *n, const endpoint *local, const endpoint *remote, const struct iovec *parts,
+                         size_t n_parts, size_t seg);
     void (*set_ike)(net *n, net_ike_fn *fn, void *ctx);
     void (*set_esp)(net *n, net_esp_fn *fn, void *ctx);
     uint16_t (*port)(net *n, bool natt); /* own port numbers */

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 32, ROUNDS = 8, QUEUE_LIMIT = 8192, MARKER = 4, SMALLEST_ESP = 9 };
+#ifndef UDP_SEGMENT /* not in every C library yet */
+#define UDP_SEGMENT 103
+#define UDP_GRO     104
+#endif
+
+enum { BATCH = 32, ROUNDS = 8, QUEUE_LIMIT = 8192, MARKER = 4, SMALLEST_ESP = 9, TRAIN_WAIT_MS = 100 };
 
 typedef struct out_packet {
     struct out_packet *next;
@@ -35,7 +42,7 @@ typedef struct udp_socket {
 
 typedef union control {
     struct cmsghdr align;
-    uint8_t room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    uint8_t room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 } control;
 
 typedef struct receive_slot {
@@ -85,22 +92,48 @@ static void deliver_ike(net_udp *n, const endpoint *local, const endpoint *remot
     n->ike(n->ike_ctx, p);
 }
 
+/* What a datagram on the NAT-T port is: IKE behind its marker, ESP, or nothing (keepalives). */
+static bool is_esp(span data)
+{
+    return data.n >= SMALLEST_ESP && get_u32(data.p) != 0;
+}
+
+static void deliver_natt(net_udp *n, const endpoint *local, const endpoint *remote, span data, size_t seg)
+{
+    while (data.n) {
+        size_t esp = 0, one = data.n < seg ? data.n : seg;
+        while (esp < data.n && is_esp(span_take(span_skip(data, esp), seg)))
+            esp += seg;
+        if (esp > data.n)
+            esp = data.n;
+        if (esp && n->esp)
+            n->esp(n->esp_ctx, local, remote, span_take(data, esp), seg);
+        else if (!esp && one >= MARKER && get_u32(data.p) == 0)
+            deliver_ike(n, local, remote, true, span_skip(span_take(data, one), MARKER));
+        data = span_skip(data, esp ? esp : one);
+    }
+}
+
+static size_t segment_size(struct msghdr *h, size_t whole)
+{
+    int size = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+            memcpy(&size, CMSG_DATA(c), sizeof(size));
+    }
+    return size > 0 ? (size_t)size : whole;
+}
+
 static void deliver(net_udp *n, const udp_socket *s, struct msghdr *h, span data)
 {
     endpoint local, remote;
     if ((h->msg_flags & MSG_TRUNC) || !endpoint_from_sockaddr(&remote, h->msg_name) || remote.port == 0)
         return;
     local_address(n, s, h, &local);
-    if (!sock_is_natt(s->index)) {
+    if (sock_is_natt(s->index))
+        deliver_natt(n, &local, &remote, data, segment_size(h, data.n));
+    else
         deliver_ike(n, &local, &remote, false, data);
-        return;
-    }
-    if (data.n == 1 && data.p[0] == 0xff) /* keepalive */
-        return;
-    if (data.n >= MARKER && get_u32(data.p) == 0)
-        deliver_ike(n, &local, &remote, true, span_skip(data, MARKER));
-    else if (data.n >= SMALLEST_ESP && n->esp)
-        n->esp(n->esp_ctx, &local, &remote, data);
 }
 
 static int receive_batch(net_udp *n, udp_socket *s)
@@ -262,6 +295,47 @@ static status udp_send_raw(net *base, const endpoint *local, const endpoint *rem
     return send_packet(n, local, remote, local->port != n->port, false, data);
 }
 
+/* Segmentation by the kernel (UDP_SEGMENT): one trip through the stack for many datagrams. */
+static ssize_t send_segmented(const udp_socket *s, const out_packet *addrs, const struct iovec *parts,
+                              size_t n, size_t seg)
+{
+    struct sockaddr_storage to;
+    control c;
+    size_t control_n = put_control(addrs, &c);
+    struct msghdr h = {.msg_name = &to,
+                       .msg_namelen = endpoint_to_sockaddr(&addrs->remote, &to),
+                       .msg_iov = (struct iovec *)(uintptr_t)parts,
+                       .msg_iovlen = n,
+                       .msg_control = &c,
+                       .msg_controllen = control_n + CMSG_SPACE(sizeof(uint16_t))};
+    struct cmsghdr *m = (struct cmsghdr *)(void *)(c.room + control_n);
+    uint16_t size = (uint16_t)seg;
+    *m = (struct cmsghdr){CMSG_LEN(sizeof(size)), SOL_UDP, UDP_SEGMENT};
+    memcpy(CMSG_DATA(m), &size, sizeof(size));
+    ssize_t sent;
+    while ((sent = sendmsg(s->fd, &h, MSG_DONTWAIT)) < 0 && (errno == EAGAIN || errno == EINTR)) {
+        struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+        if (poll(&p, 1, TRAIN_WAIT_MS) == 0)
+            break;
+    }
+    return sent;
+}
+
+static status udp_send_train(net *base, const endpoint *local, const endpoint *remote,
+                             const struct iovec *parts, size_t n, size_t seg)
+{
+    net_udp *u = (net_udp *)base;
+    const udp_socket *s = &u->sock[sock_index(remote->ip.family, true)];
+    const out_packet addrs = {.local = *local, .remote = *remote};
+    status st = ST_OK;
+    if (local->port == u->port || s->fd < 0 || n < 2 || send_segmented(s, &addrs, parts, n, seg) < 0) {
+        /* too big for the path or no such device: one by one they are fragmented */
+        for (size_t i = 0; i < n && st == ST_OK; i++)
+            st = udp_send_raw(base, local, remote, span_of(parts[i].iov_base, parts[i].iov_len));
+    }
+    return st;
+}
+
 /* ---- the loop's callback ---- */
 
 static void on_event(void *ctx, int fd, uint32_t events)
@@ -291,6 +365,12 @@ static void udp_set_esp(net *base, net_esp_fn *fn, void *ctx)
     net_udp *n = (net_udp *)base;
     n->esp_ctx = ctx;
     n->esp = fn;
+    /* many at once from the kernel, if it can */
+    int on = fn != NULL;
+    for (int i = 0; i < NET_FDS; i++) {
+        if (sock_is_natt(i) && n->sock[i].fd >= 0)
+            (void)!setsockopt(n->sock[i].fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
+    }
 }
 
 static uint16_t udp_port(net *base, bool natt)
@@ -318,6 +398,7 @@ static void udp_free(net *base)
 static const net_ops udp_ops = {
     .send = udp_send,
     .send_raw = udp_send_raw,
+    .send_train = udp_send_train,
     .set_ike = udp_set_ike,
     .set_esp = udp_set_esp,
     .port = udp_port,

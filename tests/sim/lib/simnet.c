@@ -63,7 +63,7 @@ static void arrive(sim *s, const flight *f)
         return;
     if (f->raw) {
         if (h->net.esp && f->n > 1)
-            h->net.esp(h->net.esp_ctx, &to, &f->from, data);
+            h->net.esp(h->net.esp_ctx, &to, &f->from, data, data.n);
         else
             h->keepalives++;
         return;
@@ -232,7 +232,7 @@ static void net_free(net *n)
 
 void sim_net_init(sim_host *h)
 {
-    static const net_ops ops = {net_send_ike, net_send_raw, net_set_ike, net_set_esp, net_port, net_free};
+    static const net_ops ops = {net_send_ike, net_send_raw, NULL, net_set_ike, net_set_esp, net_port, net_free};
     h->net.base.ops = &ops;
     h->net.host = h;
 }
