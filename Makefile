@@ -130,7 +130,7 @@ tsan:
 # libFuzzer targets: build-fuzz/tests/fuzz/fuzz_NAME [-max_total_time=60] tests/fuzz/corpus/NAME
 fuzz:
 	$(MAKE) BUILD=build-fuzz CC=clang-14 SAN=address,undefined OPT="-O1 -g" \
-	  XCFLAGS="-fsanitize=fuzzer-no-link -Wno-error -Wno-gnu-variable-sized-type-not-at-end" fuzz-bin
+	  XCFLAGS="-fsanitize=fuzzer-no-link -Wno-error" fuzz-bin
 fuzz-files := $(addprefix $(BUILD)/tests/fuzz/,$(fuzz-names))
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(all-libs)
 	@mkdir -p $(@D)

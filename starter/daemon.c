@@ -27,7 +27,7 @@ enum {
     PAUSE_MAX_S = 60,
     STEADY_MS = 60 * 1000, /* who lived that long starts again with the first pause */
     START_MS = 15 * 1000,
-    STOP_MS = 4000, /* `ipsec stop` waits a little longer */
+    STOP_MS = 8000, /* `ipsec stop` waits a little longer */
     POLL_US = 20 * 1000,
     MAX_ARGS = 128
 };
@@ -119,6 +119,10 @@ static void charon_command(const starter *s, command *c)
     span rest = span_str(s->cfg->setup.charondebug), pair;
     arg(c, "%s/charon", path_ipsecdir());
     flag(c, !s->nofork, "use-syslog");
+    if (s->cfg->setup.ikeport)
+        arg(c, "--port=%u", s->cfg->setup.ikeport);
+    if (s->cfg->setup.nat_ikeport)
+        arg(c, "--port-nat-t=%u", s->cfg->setup.nat_ikeport);
     while (span_cut(&rest, ',', &pair)) {
         pair = span_trim(pair);
         size_t n = 0;

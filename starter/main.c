@@ -249,7 +249,7 @@ static int signal_descriptor(void)
 /* What can be refused is refused here, while somebody reads stderr. */
 static int prepare(starter *s, const char *pid_path)
 {
-    say(LOG_NOTICE, "Starting Cygnet %s IPsec [starter]...", CYGNET_VERSION);
+    say(LOG_NOTICE, "Starting strongSwan %s IPsec [starter]...", CYGNET_VERSION);
     if (getuid() != 0) {
         say(LOG_ERR, "permission denied (must be superuser)");
         return STARTER_NOT_ROOT;
@@ -260,7 +260,7 @@ static int prepare(starter *s, const char *pid_path)
     }
     status st = starter_load(s, NULL, &s->cfg);
     if (st || !s->cfg) {
-        say(LOG_ERR, "unable to start Cygnet -- fatal errors in config");
+        say(LOG_ERR, "unable to start strongSwan -- fatal errors in config");
         return STARTER_BAD_CONFIG;
     }
     s->d[PLUTO].wanted = s->cfg->setup.plutostart;
