@@ -19,7 +19,7 @@ status charon_find_cfg(charon *ch, const char *name, peer_cfg **out, msgbuf *msg
     if (!o.oriented)
         st = msg_fail(msg, ST_INVALID, "conn '%s': neither left nor right is an address of this host", name);
     else if (!(o.c->version & CONN_IKEV2))
-        st = msg_fail(msg, ST_INVALID, "conn '%s' is for IKEv1", name);
+        st = msg_fail(msg, ST_UNSUPPORTED, "conn '%s' is for IKEv1", name);
     else
         st = cfg_cache_get(ch->cfgs, &o, out, msg);
     conn_unref(o.c);

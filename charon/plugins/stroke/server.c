@@ -33,7 +33,9 @@ static void end_waiting(void *arg)
     log_bus_flush(w->bus);
     if (w->listener)
         log_unlisten(w->bus, w->listener);
-    ctl_done(w->client, w->result == ST_OK ? 0 : 1);
+    /* 21, as whack says it: not a conn of this daemon; `ipsec up` asks both */
+    bool foreign = w->result == ST_NOT_FOUND || w->result == ST_UNSUPPORTED;
+    ctl_done(w->client, w->result == ST_OK ? 0 : foreign ? 21 : 1);
     ctl_unref(w->client);
     free(w);
 }
