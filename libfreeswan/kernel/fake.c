@@ -39,11 +39,16 @@ void kernel_fake_fail(kernel *k, unsigned n, unsigned times, status st)
 }
 
 /* ---- SAs ---- */
+static list *bucket(fake *f, uint32_t spi)
+{
+    return &f->by_spi[(spi ^ spi >> 16) % FAKE_BUCKETS];
+}
+
 fake_entry *fake_find(fake *f, uint8_t proto, uint32_t spi, const ip_addr *dst)
 {
     fake_entry *e;
 
-    LIST_EACH(&f->sas, fake_entry, node, e)
+    LIST_EACH(bucket(f, spi), fake_entry, chain, e)
     {
         if (e->pub.sa.id.proto == proto && e->pub.sa.id.spi == spi && addr_equal(&e->pub.sa.id.dst, dst))
             return e;
@@ -54,6 +59,7 @@ fake_entry *fake_find(fake *f, uint8_t proto, uint32_t spi, const ip_addr *dst)
 static void entry_free(fake *f, fake_entry *e)
 {
     list_remove(&e->node);
+    list_remove(&e->chain);
     if (e->soft)
         runtime_timer_cancel(f->rt, e->soft);
     if (e->hard)
@@ -63,7 +69,7 @@ static void entry_free(fake *f, fake_entry *e)
     free(e);
 }
 
-static fake_entry *entry_new(fake *f)
+static fake_entry *entry_new(fake *f, uint32_t spi)
 {
     fake_entry *e = calloc(1, sizeof *e);
 
@@ -71,6 +77,7 @@ static fake_entry *entry_new(fake *f)
         return NULL;
     e->pub.serial = ++f->serial;
     list_append(&f->sas, &e->node);
+    list_append(bucket(f, spi), &e->chain);
     return e;
 }
 
@@ -140,9 +147,10 @@ static status fake_get_spi(kernel *k, const ip_addr *src, const ip_addr *dst, ip
 
     pthread_mutex_lock(&f->lock);
     status st = fake_turn(f);
-    fake_entry *e = st == ST_OK ? entry_new(f) : NULL;
-    if (e) {
+    if (st == ST_OK)
         *spi = proto == PROTO_IPCOMP ? f->next_cpi++ : f->next_spi++;
+    fake_entry *e = st == ST_OK ? entry_new(f, *spi) : NULL;
+    if (e) {
         e->pub.reserved = true;
         e->pub.sa.inbound = true;
         e->pub.sa.reqid = reqid;
@@ -181,7 +189,7 @@ static status add_sa_locked(fake *f, const kernel_sa *sa)
         return ST_EXISTS;
     if (!e && sa->inbound)
         return ST_NOT_FOUND; /* stricter than a kernel: whoever receives has asked for the SPI */
-    if (!e && !(e = entry_new(f)))
+    if (!e && !(e = entry_new(f, sa->id.spi)))
         return ST_NO_MEMORY;
     status st = entry_fill(f, e, sa);
     if (st != ST_OK)
@@ -350,6 +358,8 @@ status kernel_fake_new(kernel **out, const kernel_fake_config *cfg)
     f->next_spi = cfg->first_spi ? cfg->first_spi : 0xc0000001;
     f->next_cpi = cfg->first_cpi ? cfg->first_cpi : 0x1001;
     list_init(&f->sas);
+    for (size_t i = 0; i < FAKE_BUCKETS; i++)
+        list_init(&f->by_spi[i]);
     pthread_mutex_init(&f->lock, NULL);
     if (poltab_new(&f->policies) != ST_OK || kevents_new(&f->events, cfg->rt) != ST_OK) {
         fake_free(&f->base);

@@ -4,6 +4,8 @@
 #include "libfreeswan/kernel/fake.h"
 #include "libfreeswan/kernel/poltab.h"
 
+enum { FAKE_BUCKETS = 4096 }; /* the benches have ten thousand SAs and want the time of the engines */
+
 typedef struct fake {
     kernel base;
     runtime *rt;
@@ -11,6 +13,7 @@ typedef struct fake {
     unsigned features;
     pthread_mutex_t lock; /* guards everything below */
     list sas;             /* fake_entry, in order of making */
+    list by_spi[FAKE_BUCKETS];
     poltab *policies;
     uint64_t serial, calls;
     uint32_t next_spi;
@@ -20,7 +23,7 @@ typedef struct fake {
 } fake;
 
 typedef struct fake_entry {
-    list_node node;
+    list_node node, chain; /* on sas, on by_spi */
     fake_sa pub;
     secret encr_key, integ_key;
     timer_id soft, hard;

@@ -1,12 +1,12 @@
 /* What a handshake costs each side, beside the bare Diffie-Hellman and signature operations that side cannot
  * avoid, measured in the same run; and what an established SA costs in memory.
  *
- *   bench_handshake [handshakes per kind [SAs for the memory figure]]
+ *   bench_handshake [handshakes per kind [SAs for the memory figure [part of the kinds' names]]]
  *
  * Initiators are so many road warriors with an address each; the responder has one conn for all of them. Bare
  * cost: one key pair and one shared secret per DH (two of them with PFS in IKEv1), and where there are
- * signatures one own signature and one verification of the peer's; verifying certificates of a chain is not
- * in it. Nobody listens to the log.
+ * signatures one own signature and two verifications, of the peer's signature and of its CA's in its
+ * certificate. Nobody listens to the log.
  */
 #include "charon/charon.h"
 #include "pluto/pluto.h"
