@@ -85,6 +85,7 @@ void trap_forget(charon *ch, const char *name); /* the same, whether there is on
 void trap_remove_all(charon *ch);
 void trap_each(charon *ch, void (*fn)(void *ctx, const trap *t), void *ctx);
 bool trap_exists(charon *ch, const char *name);
+uint32_t trap_reqid(charon *ch, const char *name); /* referenced; 0 = there is no such trap */
 void trap_set_kernel_events(charon *ch);
 
 /* ---- config/lease.c: virtual addresses for peers ---- */

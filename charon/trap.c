@@ -155,6 +155,19 @@ bool trap_exists(charon *ch, const char *name)
     return found;
 }
 
+uint32_t trap_reqid(charon *ch, const char *name)
+{
+    uint32_t reqid = 0;
+    trap *t;
+
+    pthread_mutex_lock(&ch->trap_lock);
+    t = find(ch, name, 0);
+    if (t)
+        reqid = reqids_ref(ch->reqids, t->reqid);
+    pthread_mutex_unlock(&ch->trap_lock);
+    return reqid;
+}
+
 /* ---- kernel events ---- */
 static void acquired(void *ctx, status result, const char *why)
 {

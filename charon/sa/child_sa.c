@@ -51,7 +51,11 @@ status child_sa_new(child_sa **out, ike_sa *sa, peer_cfg *cfg, uint32_t reqid)
     if (cfg->c->reqid)
         c->reqid = cfg->c->reqid;
     else
-        c->reqid = reqid ? reqids_ref(ch->reqids, reqid) : reqids_get(ch->reqids, SPAN_NULL);
+        c->reqid = reqid ? reqids_ref(ch->reqids, reqid) : trap_reqid(ch, cfg->c->name);
+    if (!c->reqid) {
+        c->reqid = reqids_get(ch->reqids, SPAN_NULL);
+        c->reqid_free = true;
+    }
     c->mode = peer_cfg_mode(cfg);
     p = (kchild_params){
         .conn = cfg->c,
@@ -167,6 +171,29 @@ static kchild_sa describe(const child_sa *c, const child_keys *k, bool initiator
     };
 }
 
+/* Two CHILD_SAs for the same traffic between the same hosts, as when both peers begin at once, share
+ * policies, and a policy takes SAs of its own reqid only. So they share the reqid, too. */
+static void share_reqid(child_sa *c)
+{
+    char text[CHILD_TS_TEXT];
+    buf key = {0};
+    uint32_t shared;
+
+    if (!c->reqid_free)
+        return;
+    child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text));
+    buf_printf(&key, "%s %s %s %u %d %s", c->cfg->c->name, ADDR_STR(&c->sa->local.ip),
+               ADDR_STR(&c->sa->remote.ip), c->sa->natt ? c->sa->remote.port : 0, (int)c->mode, text);
+    shared = buf_ok(&key) ? reqids_get(c->ch->reqids, buf_span(&key)) : 0;
+    buf_free(&key);
+    if (!shared)
+        return;
+    reqids_put(c->ch->reqids, c->reqid);
+    c->reqid = shared;
+    c->reqid_free = false;
+    kchild_set_reqid(c->k, shared);
+}
+
 status child_sa_install(child_sa *c, const child_install *in)
 {
     child_keys keys;
@@ -176,6 +203,7 @@ status child_sa_install(child_sa *c, const child_install *in)
     if (st != ST_OK)
         return st;
     c->initiator = in->initiator;
+    share_reqid(c);
     kchild_set_mode(c->k, c->mode);
     kchild_set_endpoints(c->k, &c->sa->local, &c->sa->remote,
                          c->sa->nat_local || c->sa->nat_remote || c->sa->nat_faked);

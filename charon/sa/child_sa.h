@@ -15,7 +15,8 @@ typedef struct child_sa {
     peer_cfg *cfg;
     kchild *k;
     uint64_t serial;
-    uint32_t reqid;
+    _Atomic uint32_t reqid;
+    bool reqid_free; /* nobody else knows it: may change until the SAs are installed */
     child_state state;
     bool initiator; /* we began the exchange that made it */
     bool rekeyed;   /* a successor is there: policies and script are its business */

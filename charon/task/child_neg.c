@@ -162,7 +162,6 @@ static status begin(child_neg *n, bool in_auth)
             return st;
         n->c = c;
         n->serial = c->serial;
-        n->reqid = c->reqid;
         st = child_sa_alloc_spi(c);
         n->group = child_first_group(n->cfg->child);
     }

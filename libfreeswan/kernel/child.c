@@ -448,6 +448,11 @@ status kchild_update(kchild *c, const endpoint *me, const endpoint *peer, bool u
 }
 
 /* ---- what it is ---- */
+void kchild_set_reqid(kchild *c, uint32_t reqid)
+{
+    c->p.reqid = reqid;
+}
+
 uint32_t kchild_reqid(const kchild *c)
 {
     return c->p.reqid;

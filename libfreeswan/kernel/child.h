@@ -72,6 +72,7 @@ void kchild_drop_spi(kchild *c, ipsec_proto proto);
 status kchild_set_ts(kchild *c, const traffic_sel *mine, size_t n_mine, const traffic_sel *theirs,
                      size_t n_theirs) MUST_CHECK;
 void kchild_set_mode(kchild *c, sa_mode mode);
+void kchild_set_reqid(kchild *c, uint32_t reqid); /* before installation */
 void kchild_set_endpoints(kchild *c, const endpoint *me, const endpoint *peer,
                           bool udp_encap); /* before installation */
 void kchild_set_sourceip(kchild *c, const ip_addr *ip);
