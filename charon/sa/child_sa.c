@@ -184,11 +184,8 @@ static void share_reqid(child_sa *c)
     child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text));
     buf_printf(&key, "%s %s %s %u %d %s", c->cfg->c->name, ADDR_STR(&c->sa->local.ip),
                ADDR_STR(&c->sa->remote.ip), c->sa->natt ? c->sa->remote.port : 0, (int)c->mode, text);
-    shared = buf_ok(&key) ? reqids_get(c->ch->reqids, buf_span(&key)) : 0;
+    shared = buf_ok(&key) ? reqids_bind(c->ch->reqids, c->reqid, buf_span(&key)) : c->reqid;
     buf_free(&key);
-    if (!shared)
-        return;
-    reqids_put(c->ch->reqids, c->reqid);
     c->reqid = shared;
     c->reqid_free = false;
     kchild_set_reqid(c->k, shared);

@@ -44,10 +44,12 @@ static bool check_unique(ike_sa *sa, bool initial_contact)
         if (o == sa || ike_sa_state(o) != IKE_ESTABLISHED || !ident_equal(o->my_id, sa->my_id) ||
             o->family != sa->family)
             continue;
-        if (policy == UNIQUE_KEEP && !initial_contact)
+        /* what the peer said when this one began says nothing about those that came up since */
+        bool forgotten = initial_contact && o->established_ms < sa->created_ms;
+        if (policy == UNIQUE_KEEP && !forgotten)
             ok = false;
-        else
-            (void)ike_sa_post(o, leave, NULL, initial_contact ? &vanish : &say_goodbye);
+        else if (policy == UNIQUE_REPLACE || forgotten)
+            (void)ike_sa_post(o, leave, NULL, forgotten ? &vanish : &say_goodbye);
     }
     sa_list_free(others, n);
     return ok;

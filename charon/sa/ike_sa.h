@@ -104,7 +104,7 @@ struct ike_sa {
     uint8_t timer_gen[T_COUNT];
     int64_t timer_due[T_COUNT]; /* mono ms, for status */
     int64_t last_in_ms, last_out_ms;
-    int64_t established_ms;
+    int64_t created_ms, established_ms;
     unsigned tries;   /* keyingtries used up */
     charon_wait wait; /* whoever waits for its end */
     struct ike_rekey_state {

@@ -65,7 +65,8 @@ void kchild_free(kchild *c);
 /* ---- set-up ---- */
 /* Own inbound SPI (PROTO_ESP, PROTO_AH) or CPI (PROTO_IPCOMP), host order; the same one when asked again. */
 status kchild_alloc_spi(kchild *c, ipsec_proto proto, uint32_t *spi) MUST_CHECK;
-/* Gives back an SPI that the negotiation did not need (IPComp that the peer refused); nothing once it is installed. */
+/* Gives back an SPI that the negotiation did not need (IPComp that the peer refused); nothing once it is
+ * installed. */
 void kchild_drop_spi(kchild *c, ipsec_proto proto);
 /* The owner learns these only during negotiation. IKEv2 with several selectors: every pair of the same
  * family. */
@@ -142,3 +143,6 @@ void reqids_free(reqids *r);
 uint32_t reqids_get(reqids *r, span key);
 uint32_t reqids_ref(reqids *r, uint32_t reqid);
 void reqids_put(reqids *r, uint32_t reqid);
+/* A number that was got without a key learns it: becomes the one of that key if there is one (the caller's
+ * reference moves to it), else keeps its own under that key. Returns the number to be used. */
+uint32_t reqids_bind(reqids *r, uint32_t reqid, span key);

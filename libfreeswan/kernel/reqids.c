@@ -11,7 +11,7 @@ typedef struct reqid_entry {
     uint32_t number;
     unsigned refs;
     size_t key_n;
-    uint8_t key[];
+    uint8_t *key; /* NULL: none */
 } reqid_entry;
 struct reqids {
     pthread_mutex_t lock; /* leaf */
@@ -43,8 +43,10 @@ void reqids_free(reqids *r)
 
     if (!r)
         return;
-    for (reqid_entry *e; (e = hashmap_next(r->by_number, &it));)
+    for (reqid_entry *e; (e = hashmap_next(r->by_number, &it));) {
+        free(e->key);
         free(e);
+    }
     hashmap_free(r->by_key);
     hashmap_free(r->by_number);
     pthread_mutex_destroy(&r->lock);
@@ -70,25 +72,47 @@ static uint32_t next_number(reqids *r)
     return n;
 }
 
+static void free_entry(reqids *r, reqid_entry *e)
+{
+    if (find_number(r, e->number) == e)
+        hashmap_remove(r->by_number, SPAN_ARRAY(e->number_key));
+    if (e->key)
+        hashmap_remove(r->by_key, span_of(e->key, e->key_n));
+    free(e->key);
+    free(e);
+}
+
+static bool give_key(reqids *r, reqid_entry *e, span key)
+{
+    uint8_t *copy = malloc(key.n);
+
+    if (!copy)
+        return false;
+    memcpy(copy, key.p, key.n);
+    if (hashmap_add(r->by_key, span_of(copy, key.n), e) != ST_OK) {
+        free(copy);
+        return false;
+    }
+    e->key = copy;
+    e->key_n = key.n;
+    return true;
+}
+
 static reqid_entry *add_entry(reqids *r, span key)
 {
-    reqid_entry *e = calloc(1, sizeof *e + key.n);
+    reqid_entry *e = calloc(1, sizeof *e);
 
     if (!e)
         return NULL;
     e->number = next_number(r);
     e->refs = 1;
-    e->key_n = key.n;
-    if (key.n)
-        memcpy(e->key, key.p, key.n);
     set_u32(e->number_key, e->number);
     if (hashmap_add(r->by_number, SPAN_ARRAY(e->number_key), e) != ST_OK) {
         free(e);
         return NULL;
     }
-    if (key.n && hashmap_add(r->by_key, span_of(e->key, e->key_n), e) != ST_OK) {
-        hashmap_remove(r->by_number, SPAN_ARRAY(e->number_key));
-        free(e);
+    if (key.n && !give_key(r, e, key)) {
+        free_entry(r, e);
         return NULL;
     }
     return e;
@@ -121,11 +145,23 @@ void reqids_put(reqids *r, uint32_t reqid)
 {
     pthread_mutex_lock(&r->lock);
     reqid_entry *e = find_number(r, reqid);
-    if (e && --e->refs == 0) {
-        hashmap_remove(r->by_number, SPAN_ARRAY(e->number_key));
-        if (e->key_n)
-            hashmap_remove(r->by_key, span_of(e->key, e->key_n));
-        free(e);
+    if (e && --e->refs == 0)
+        free_entry(r, e);
+    pthread_mutex_unlock(&r->lock);
+}
+
+uint32_t reqids_bind(reqids *r, uint32_t reqid, span key)
+{
+    pthread_mutex_lock(&r->lock);
+    reqid_entry *mine = find_number(r, reqid), *known = hashmap_get(r->by_key, key);
+    if (known && known != mine) {
+        known->refs++;
+        reqid = known->number;
+        if (mine && --mine->refs == 0)
+            free_entry(r, mine);
+    } else if (mine && !mine->key) {
+        (void)give_key(r, mine, key);
     }
     pthread_mutex_unlock(&r->lock);
+    return reqid;
 }

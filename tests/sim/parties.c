@@ -17,9 +17,9 @@ static status add_conn(world *w, party *p, bool cut, msgbuf *msg)
     bool sun = p == &w->p[1];
     char text[2048];
     /* without a way to notice that the peer is gone, nobody can be asked to */
-    snprintf(text, sizeof(text), "%s%s%s%s%s", common, v1 ? for_v1 : for_v2, w->sc->conf ? w->sc->conf : "",
-             sun && w->sc->conf_sun ? w->sc->conf_sun : "",
-             cut ? " dpdaction=clear\n dpddelay=30s\n dpdtimeout=120s\n" : "");
+    snprintf(text, sizeof(text), "%s%s%s%s%s", common, v1 ? for_v1 : for_v2,
+             cut ? " dpdaction=clear\n dpddelay=30s\n dpdtimeout=120s\n" : "",
+             sun && w->sc->conf_sun ? w->sc->conf_sun : "", w->sc->conf ? w->sc->conf : "");
     config *cfg = NULL;
     status st = config_parse(&cfg, text, strlen(text), "sim.conf", NULL);
     if (st != ST_OK || cfg->n_errors || cfg->n_conns != 1)

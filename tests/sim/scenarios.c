@@ -12,6 +12,11 @@ static void up_both(world *w)
     order_up(w, 1);
 }
 
+static void up_by_responder(world *w)
+{
+    order_up(w, 1);
+}
+
 static void down(world *w)
 {
     order_down(w, 0);
@@ -91,12 +96,15 @@ static void nothing(world *w)
 #define DPD     " dpdaction=clear\n dpddelay=30s\n dpdtimeout=120s\n"
 /* IPsec SAs of three minutes, replaced a minute before their end; ISAKMP SAs that outlive the run */
 #define SHORT_IPSEC " keylife=180s\n rekeymargin=60s\n ikelifetime=3h\n"
+#define UNIQUE      "config setup\n uniqueids=yes\n"
 #define SHORT_IKE   " ikelifetime=180s\n rekeymargin=60s\n keylife=1h\n"
 
 // clang-format off
 const scenario scenarios[] = {
     {"v2-up",                 false, NULL, NULL, false, up, 3 MINUTES, GOAL_UP, 1},
     {"v2-up-both",            false, NULL, NULL, false, up_both, 3 MINUTES, GOAL_TWINS, 2},
+    {"v2-up-both-unique",     false, UNIQUE, NULL, false, up_both, 3 MINUTES, GOAL_TWINS, 2},
+    {"v2-up-again-unique",    false, UNIQUE, NULL, true, up_by_responder, 3 MINUTES, GOAL_TWINS, 1},
     {"v2-down",               false, NULL, NULL, true, down, 3 MINUTES, GOAL_DOWN, 1},
     {"v2-down-responder",     false, NULL, NULL, true, down_by_responder, 3 MINUTES, GOAL_DOWN, 1},
     {"v2-down-both",          false, NULL, NULL, true, down_both, 3 MINUTES, GOAL_DOWN, 2},
