@@ -79,7 +79,7 @@ status main_make_ke(ike *i, msgbuf *msg)
         return msg_fail(msg, st, "no Diffie-Hellman key of group %u: %s", i->group, status_text(st));
     if ((st = rng_bytes(i->p->e->crypto, RNG_WEAK, nonce, sizeof(nonce))) != ST_OK)
         return msg_fail(msg, st, "no random numbers");
-    if (buf_copy_of(ke, dh_public(i->dh)) != ST_OK || buf_copy_of(n, SPAN_ARRAY(nonce)) != ST_OK)
+    if (buf_assign(ke, dh_public(i->dh)) != ST_OK || buf_assign(n, SPAN_ARRAY(nonce)) != ST_OK)
         return ST_NO_MEMORY;
     return ST_OK;
 }
@@ -99,8 +99,8 @@ verdict main_take_ke(msgctx *md)
     if (ke.n != dh_public_bytes(i->group))
         return sm_fail(md, SM_FAIL, NV1_INVALID_KEY_INFORMATION, "KE of %zu octets, but group %u has %zu",
                        ke.n, i->group, dh_public_bytes(i->group));
-    if (buf_copy_of(i->st.initiator ? &i->gxr : &i->gxi, ke) != ST_OK ||
-        buf_copy_of(i->st.initiator ? &i->nr : &i->ni, n) != ST_OK)
+    if (buf_assign(i->st.initiator ? &i->gxr : &i->gxi, ke) != ST_OK ||
+        buf_assign(i->st.initiator ? &i->nr : &i->ni, n) != ST_OK)
         return SM_IGNORE;
     return SM_OK;
 }

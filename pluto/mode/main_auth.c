@@ -93,7 +93,7 @@ status main_add_auth(ike *i, ikev1_builder *b, msgbuf *msg)
     uint8_t hash[MAX_HASH_BYTES];
     const ident *id = i->st.c->me.id;
     ikev1_add_id(b, (uint8_t)ident_type(id), 0, 0, ident_data(id));
-    if (buf_copy_of(&i->my_id, ikev1_builder_last_body(b)) != ST_OK)
+    if (buf_assign(&i->my_id, ikev1_builder_last_body(b)) != ST_OK)
         return ST_NO_MEMORY;
     keymat_input_of(i, &in);
     status st = keymat_auth_hash(&i->keys, &in, i->st.initiator, buf_span(&i->sa_body), buf_span(&i->my_id),
@@ -185,7 +185,7 @@ static verdict take_id(msgctx *md)
                        why.text[0] ? ": " : "", why.text);
     ident_unref(i->peer_id);
     i->peer_id = id;
-    if (buf_copy_of(&i->peer_id_body, p->body) != ST_OK)
+    if (buf_assign(&i->peer_id_body, p->body) != ST_OK)
         return SM_IGNORE;
     plog(md->st, "Peer ID is %s: '%s'", ENUM_STR(id_type_names, ident_type(id)), IDENT_PLUTO(id));
     return SM_OK;

@@ -20,10 +20,10 @@ status main_out_I1(ike *i)
         plog_serious(st, "explain: no usable proposal: no authentication method, or nothing that this daemon "
                          "can do in ike=");
     if (rc == ST_OK)
-        rc = buf_copy_of(&i->sa_body, ikev1_builder_last_body(&b));
+        rc = buf_assign(&i->sa_body, ikev1_builder_last_body(&b));
     if (rc == ST_OK) {
         main_add_vendor_ids(i, &b);
-        rc = engine_send(i, st, ISAKMP_XCHG_IDPROT, 0, &b, NULL);
+        rc = engine_send(i, &st->tx, ISAKMP_XCHG_IDPROT, 0, &b, NULL);
     }
     ikev1_builder_free(&b);
     if (rc == ST_OK)

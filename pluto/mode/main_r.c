@@ -31,7 +31,7 @@ verdict main_in_I1_out_R1(msgctx *md)
         plog(md->st, "explain: conn \"%s\" came nearest: %s", md->st->c->name, why.text);
         return sm_fail(md, SM_FAIL, NV1_NO_PROPOSAL_CHOSEN, "no acceptable Oakley Transform");
     }
-    if (buf_copy_of(&i->sa_body, sa->body) != ST_OK)
+    if (buf_assign(&i->sa_body, sa->body) != ST_OK)
         return SM_IGNORE;
     i->auth = ch.auth;
     i->group = ch.group;

@@ -12,6 +12,15 @@
 
 /* ---- transactions ---- */
 
+static void on_timeout(void *ctx, uint64_t key);
+
+static void arm(ike *i, int64_t delay_ms)
+{
+    if (i->phase15_timer)
+        runtime_timer_cancel(i->p->e->rt, i->phase15_timer);
+    i->phase15_timer = runtime_timer(i->p->e->rt, delay_ms, on_timeout, i->p, i->st.serial);
+}
+
 status cfg_send(ike *i, bool answer, uint8_t type, const wire_attr *attrs, size_t n, pl_state to)
 {
     ikev1_builder b = {0};
@@ -26,10 +35,11 @@ status cfg_send(ike *i, bool answer, uint8_t type, const wire_attr *attrs, size_
     if (st == ST_OK)
         st = engine_set_hash(i, t->msgid, SPAN_NULL, &b);
     if (st == ST_OK)
-        st = engine_send(i, &i->st, ISAKMP_XCHG_MODE_CFG, t->msgid, &b, &t->iv);
+        st = engine_send(i, answer ? &i->cfg_answer : &i->cfg_tx, ISAKMP_XCHG_MODE_CFG, t->msgid, &b, &t->iv);
     ikev1_builder_free(&b);
     if (st != ST_OK)
         return st;
+    arm(i, answer ? CFG_TIMEOUT_MS : RETRANSMIT_FIRST_MS);
     cfg_reached(i, to);
     return ST_OK;
 }
@@ -41,13 +51,17 @@ void cfg_reached(ike *i, pl_state to)
     plog_progress(&i->st, RC_NEW_STATE + (int)to, "%s: %s", state_name(to), state_story(to));
 }
 
-static void on_timeout(void *ctx, uint64_t key);
-
 static void timeout_mail(ike *i, ike_args *a)
 {
     i->phase15_timer = 0;
     if (i->phase1_gone || (ike_ready(i) && !i->cfg.active))
         return;
+    if (i->cfg.active && i->cfg.ours && i->cfg.tries < RETRANSMIT_MAX) {
+        i->cfg.tries++;
+        engine_resend(i, &i->cfg_tx);
+        arm(i, (int64_t)RETRANSMIT_FIRST_MS << i->cfg.tries);
+        return;
+    }
     phase15_fail(i, "the configuration exchange was not finished in time");
 }
 
@@ -104,6 +118,31 @@ static void send_request(ike *i)
         phase15_fail(i, "ModeCfg request could not be sent");
 }
 
+/* The instance of a road warrior becomes the one of its virtual address. */
+static void narrow_instance(ike *i)
+{
+    pconn *c = i->st.c, *t = c->parent;
+    subnet vip = subnet_of_host(&i->virtual_ip);
+    instance_of of = {.peer = i->remote,
+                      .peer_id = i->peer_id,
+                      .peer_client = &vip,
+                      .proto = c->peer.proto,
+                      .peer_port = c->peer.port};
+    if (!t || c->peer.has_client)
+        return;
+    pconn_ref(t);
+    state_set_conn(&i->st, t);
+    pconn *inst = pconn_instantiate(t, &of);
+    if (inst) {
+        state_set_conn(&i->st, inst);
+        pluto_lock(i->p);
+        inst->newest_isakmp = i->st.serial;
+        pluto_unlock(i->p);
+    }
+    pconn_unref(inst);
+    pconn_unref(t);
+}
+
 /* What the server gives: the address of rightsourceip, DNS and NBNS servers. */
 static size_t reply_attrs(ike *i, wire_attr *a, uint8_t room[CFG_MAX_ATTRS][16], bool ack)
 {
@@ -141,6 +180,7 @@ static size_t reply_attrs(ike *i, wire_attr *a, uint8_t room[CFG_MAX_ATTRS][16],
     if (!ack)
         plog(&i->st, "assigning virtual IP source address %s", ADDR_STR(&ip));
     i->virtual_ip = ip;
+    narrow_instance(i);
     return n;
 }
 
@@ -273,7 +313,7 @@ void phase15_start(ike *i)
             i->virtual_ip = addr_any(0);
         return;
     }
-    i->phase15_timer = runtime_timer(i->p->e->rt, CFG_TIMEOUT_MS, on_timeout, i->p, i->st.serial);
+    arm(i, CFG_TIMEOUT_MS);
     if (i->xauth == XAUTH_SERVER)
         xauth_start_server(i);
     else if (i->xauth == XAUTH_NONE_ROLE)
@@ -295,12 +335,19 @@ verdict cfg_receive(msgctx *md)
     const ikev1_cfg *cfg = &ikev1_find(&md->m, PLV1_ATTR)->cfg;
     bool current = i->cfg.active && i->cfg.msgid == md->m.h.mid;
     if (begins(cfg)) {
-        if (current || engine_seen_msgid(i, md->m.h.mid)) {
-            /* our answer was lost */
-            if (!i->cfg.ours && i->cfg.msgid == md->m.h.mid)
-                engine_resend(&i->st);
-            return SM_OK;
+        if (current || engine_seen_msgid(i, md->m.h.mid))
+            return SM_IGNORE;
+        /* a client that goes on has seen the status: its ack was lost */
+        if (i->st.state == STATE_XAUTH_R2 && !i->xauth_failed && !xauth_is_about(i, cfg)) {
+            i->xauth_done = true;
+            cfg_reached(i, STATE_XAUTH_R3);
         }
+        if (i->xauth != XAUTH_NONE_ROLE && !i->xauth_done && !xauth_is_about(i, cfg))
+            return sm_fail(md, SM_IGNORE, 0, "ModeCfg before XAUTH: ignored");
+        /* should it come again, our answer was lost: the engine sends that again */
+        buf_reset(&i->cfg_answer);
+        if (buf_assign(&i->cfg_rx, md->m.packet) != ST_OK)
+            return SM_IGNORE;
         i->cfg = (cfg_transaction){.active = true, .msgid = md->m.h.mid, .id = cfg->id, .iv = md->iv};
     } else if (!current || !i->cfg.ours || cfg->id != i->cfg.id) {
         return sm_fail(md, SM_IGNORE, 0, "configuration answer that nobody asked for: ignored");
@@ -309,8 +356,6 @@ verdict cfg_receive(msgctx *md)
     }
     if (xauth_is_about(i, cfg))
         return xauth_receive(md, cfg);
-    if (i->xauth != XAUTH_NONE_ROLE && !i->xauth_done)
-        return sm_fail(md, SM_IGNORE, 0, "ModeCfg before XAUTH: ignored");
     switch (cfg->type) {
     case CFGV1_REQUEST:
         return in_request(md, cfg);

@@ -111,7 +111,7 @@ verdict quick_take_nonce(msgctx *md, buf *out)
     span n = ikev1_find(&md->m, PLV1_NONCE)->nonce.data;
     if (n.n < PLUTO_MIN_NONCE || n.n > PLUTO_MAX_NONCE)
         return sm_fail(md, SM_FAIL, NV1_PAYLOAD_MALFORMED, "nonce of %zu octets: 8 to 256 are allowed", n.n);
-    return buf_copy_of(out, n) == ST_OK ? SM_OK : SM_IGNORE;
+    return buf_assign(out, n) == ST_OK ? SM_OK : SM_IGNORE;
 }
 
 static uint32_t spi_of(const proposal *p)

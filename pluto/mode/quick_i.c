@@ -24,7 +24,7 @@ static status make_nonce(pluto *p, buf *out)
 {
     uint8_t n[PLUTO_NONCE];
     status st = rng_bytes(p->e->crypto, RNG_WEAK, n, sizeof(n));
-    return st == ST_OK ? buf_copy_of(out, SPAN_ARRAY(n)) : st;
+    return st == ST_OK ? buf_assign(out, SPAN_ARRAY(n)) : st;
 }
 
 static status build(quick *q, dh_group pfs, ikev1_builder *b)
@@ -79,7 +79,7 @@ status quick_out_I1(ike *i, pconn *c, pl_client *cl, uint64_t replaces, unsigned
     if (st == ST_OK)
         st = build(q, q->pfs, &b);
     if (st == ST_OK)
-        st = engine_send(i, &q->st, ISAKMP_XCHG_QUICK, q->msgid, &b, &q->iv);
+        st = engine_send(i, &q->st.tx, ISAKMP_XCHG_QUICK, q->msgid, &b, &q->iv);
     if (st == ST_OK)
         engine_started(&q->st, STATE_QUICK_I1, "initiate");
     else

@@ -214,7 +214,7 @@ static verdict respond(msgctx *md, const ipsec_choice *ch)
     if ((v = quick_take_nonce(md, &q->ni)) != SM_OK || (v = quick_take_ke(md, ch->group)) != SM_OK)
         return v;
     if (rng_bytes(md->p->e->crypto, RNG_WEAK, nonce, sizeof(nonce)) != ST_OK ||
-        buf_copy_of(&q->nr, SPAN_ARRAY(nonce)) != ST_OK)
+        buf_assign(&q->nr, SPAN_ARRAY(nonce)) != ST_OK)
         return sm_fail(md, SM_FAIL, 0, "no random numbers");
     if (quick_make_child(q, ch->ipcomp.proto != 0, &why) != ST_OK)
         return sm_fail(md, SM_FAIL, NV1_NO_PROPOSAL_CHOSEN, "%s", why.text);

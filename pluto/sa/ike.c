@@ -118,10 +118,17 @@ static peerbox *peer_get(pluto *p, const ip_addr *a)
     return r;
 }
 
+status buf_assign(buf *b, span s)
+{
+    buf_reset(b);
+    buf_put(b, s);
+    return buf_ok(b) ? ST_OK : ST_NO_MEMORY;
+}
+
 static void free_bufs(ike *i)
 {
-    buf *const bufs[] = {&i->gxi,   &i->gxr,          &i->ni,    &i->nr,   &i->sa_body,
-                         &i->my_id, &i->peer_id_body, &i->st.rx, &i->st.tx};
+    buf *const bufs[] = {&i->gxi,          &i->gxr,   &i->ni,    &i->nr,     &i->sa_body, &i->my_id,
+                         &i->peer_id_body, &i->st.rx, &i->st.tx, &i->cfg_tx, &i->cfg_rx,  &i->cfg_answer};
     for (size_t n = 0; n < sizeof(bufs) / sizeof(bufs[0]); n++)
         buf_free(bufs[n]);
 }

@@ -137,6 +137,7 @@ typedef struct cfg_transaction {
     uint32_t msgid;
     uint16_t id;
     iv_chain iv;
+    unsigned tries;
 } cfg_transaction;
 
 /* One address of a peer: the mailbox of everything we have with it, so that SAs that replace each other never
@@ -199,6 +200,7 @@ struct ike {
     bool xauth_done, xauth_failed, modecfg_client, modecfg_done;
     char *xauth_user;
     cfg_transaction cfg;
+    buf cfg_tx, cfg_rx, cfg_answer; /* our last request; the peer's last request and our answer to it */
     timer_id phase15_timer;
     ip_addr virtual_ip; /* given to us or by us */
     bool virtual_ip_installed;
@@ -279,3 +281,5 @@ static inline void pluto_unlock(pluto *p)
 }
 
 void pluto_unref(pluto *p);
+/* Replaces what the buffer holds. */
+status buf_assign(buf *b, span s) MUST_CHECK;

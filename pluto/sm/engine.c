@@ -60,7 +60,7 @@ status engine_set_hash(ike *i, uint32_t mid, span nonce, ikev1_builder *b)
     return st;
 }
 
-status engine_send(ike *i, pstate *keep, uint8_t exchange, uint32_t mid, const ikev1_builder *b, iv_chain *iv)
+status engine_send(ike *i, buf *keep, uint8_t exchange, uint32_t mid, const ikev1_builder *b, iv_chain *iv)
 {
     ikev1_header h = {.major = 1, .exchange = exchange, .mid = mid, .flags = iv ? IKEV1_FLAG_ENCRYPTION : 0};
     buf out = {0};
@@ -77,10 +77,9 @@ status engine_send(ike *i, pstate *keep, uint8_t exchange, uint32_t mid, const i
     if (st == ST_OK)
         st = send_octets(i, buf_span(&out));
     if (st == ST_OK && keep) {
-        buf_free(&keep->tx);
-        keep->tx = out;
+        buf_free(keep);
+        *keep = out;
         out = (buf){0};
-        keep->tries = 0;
     }
     buf_free(&out);
     return st;
@@ -94,16 +93,16 @@ status engine_start_iv(ike *i, uint32_t mid, iv_chain *out)
     return keymat_start_iv(&i->keys, mid, out);
 }
 
-void engine_resend(pstate *st)
+void engine_resend(ike *i, const buf *octets)
 {
-    pluto *p = st->ike->p;
-    if (!st->tx.n)
+    pluto *p = i->p;
+    if (!octets->n)
         return;
     pluto_lock(p);
     p->stats.retransmits++;
     pluto_unlock(p);
-    if (send_octets(st->ike, buf_span(&st->tx)) != ST_OK)
-        plog(st, "retransmission could not be sent");
+    if (send_octets(i, buf_span(octets)) != ST_OK)
+        plog(&i->st, "retransmission could not be sent");
 }
 
 uint32_t engine_new_msgid(ike *i)
@@ -142,6 +141,7 @@ static void tell_story(pstate *st, const char *story)
 
 void engine_started(pstate *st, pl_state to, const char *story)
 {
+    st->tries = 0;
     state_change(st, to);
     plog_progress(st, RC_NEW_STATE + (int)to, "%s: %s", state_name(to), story);
     state_arm(st, EVENT_RETRANSMIT, RETRANSMIT_FIRST_MS);
@@ -182,7 +182,7 @@ static status send_reply(msgctx *md)
         iv = &md->q->iv;
     else if (md->row->flags & SMF_ENCRYPTED || md->st->state == STATE_MAIN_I2)
         iv = &i->iv;
-    return engine_send(i, md->st, md->m.h.exchange, mid, &md->reply, iv);
+    return engine_send(i, &md->st->tx, md->m.h.exchange, mid, &md->reply, iv);
 }
 
 static void arm_after(msgctx *md)
@@ -230,6 +230,7 @@ static void succeed(msgctx *md)
     buf_reset(&st->rx);
     buf_put(&st->rx, md->m.packet);
     st->duplicates = 0;
+    st->tries = 0;
     story_of(md, story, sizeof(story));
     state_change(st, md->row->next);
     tell_story(st, story);
@@ -244,14 +245,18 @@ static void notify_peer(msgctx *md)
 {
     ike *i = md->i;
     bool encrypted = keymat_ready(&i->keys);
+    bool phase1 = md->m.h.exchange == ISAKMP_XCHG_IDPROT;
+    iv_chain was = i->iv;
     if (!md->notify)
         return;
     if (md->st)
         plog(md->st, "sending %snotification %s to %s", encrypted ? "encrypted " : "",
              ENUM_STR(ikev1_notify_names, md->notify), ADDR_PORT(md->from));
-    info_send_notify(i, md->notify,
-                     md->q || md->m.h.exchange == ISAKMP_XCHG_QUICK ? IPV1_PROTO_ESP : IPV1_PROTO_ISAKMP,
-                     SPAN_NULL, SPAN_NULL);
+    /* the peer's chain has moved on by the message that we refuse */
+    if (phase1 && md->iv.started)
+        i->iv = md->iv;
+    info_send_notify(i, md->notify, phase1 ? IPV1_PROTO_ISAKMP : IPV1_PROTO_ESP, SPAN_NULL, SPAN_NULL);
+    i->iv = was;
 }
 
 static void fail(msgctx *md, verdict v)
@@ -315,7 +320,7 @@ static void duplicate(pstate *st, uint8_t exchange)
         st->duplicates++;
         pdebug(st->ike->p, PLDBG_CONTROL, "duplicate packet: retransmitting our answer for #%llu",
                (unsigned long long)st->serial);
-        engine_resend(st);
+        engine_resend(st->ike, &st->tx);
     } else {
         pdebug(st->ike->p, PLDBG_CONTROL, "discarding duplicate packet (%s); already %s",
                ENUM_STR(ikev1_exchange_names, exchange), state_name(st->state));
@@ -347,6 +352,10 @@ static const sm_row *select_row(msgctx *md, span d, bool *dup)
         return sm_find(h->flags & IKEV1_FLAG_ENCRYPTION ? STATE_INFO_PROTECTED : STATE_INFO, h->exchange,
                        false, SMA_ANY);
     case ISAKMP_XCHG_MODE_CFG:
+        if (i->cfg_rx.n && span_equal(buf_span(&i->cfg_rx), d)) {
+            engine_resend(i, &i->cfg_answer);
+            return NULL;
+        }
         return up && h->mid ? sm_find(STATE_MODE_CFG_R0, h->exchange, false, SMA_ANY) : NULL;
     default:
         return NULL;

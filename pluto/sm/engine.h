@@ -72,15 +72,15 @@ void demux_packet(void *ctx, packet *pk);
 
 /* ---- engine.c ---- */
 void engine_receive(ike *i, const packet *pk, span data);
-/* Puts a header before the chain, encrypts with iv (NULL: clear) and sends. keep: it is the state's last
- * message, for retransmission. The chain's HASH must be set. */
-status engine_send(ike *i, pstate *keep, uint8_t exchange, uint32_t mid, const ikev1_builder *b,
-                   iv_chain *iv);
+/* Puts a header before the chain, encrypts with iv (NULL: clear) and sends. keep (may be NULL) gets the
+ * octets, for retransmission. The chain's HASH must be set. */
+status engine_send(ike *i, buf *keep, uint8_t exchange, uint32_t mid, const ikev1_builder *b,
+                   iv_chain *iv) MUST_CHECK;
 /* Fills the HASH room at the head of the chain: prf(SKEYID_a, M-ID | nonce | rest). */
-status engine_set_hash(ike *i, uint32_t mid, span nonce, ikev1_builder *b);
+status engine_set_hash(ike *i, uint32_t mid, span nonce, ikev1_builder *b) MUST_CHECK;
 /* The chain of a new phase 2 exchange. */
 status engine_start_iv(ike *i, uint32_t mid, iv_chain *out) MUST_CHECK;
-void engine_resend(pstate *st);
+void engine_resend(ike *i, const buf *octets);
 /* A message of our own that starts something; state, story and timer as for an answer. */
 void engine_started(pstate *st, pl_state to, const char *story);
 uint32_t engine_new_msgid(ike *i);

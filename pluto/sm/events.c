@@ -124,7 +124,7 @@ static void retransmit(pstate *st)
         int64_t delay = (int64_t)RETRANSMIT_FIRST_MS << (st->tries < 2 ? st->tries : 2);
         plog_code(st, RC_RETRANSMISSION, "%s: retransmission; will wait %llds for response",
                   state_name(st->state), (long long)(delay / 1000));
-        engine_resend(st);
+        engine_resend(st->ike, &st->tx);
         state_arm(st, EVENT_RETRANSMIT, delay);
         return;
     }
