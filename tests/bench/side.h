@@ -98,8 +98,14 @@ static uint16_t side_net_port(net *n, bool natt)
 static void side_net_free(net *n)
 {
 }
-static const net_ops side_net_ops = {side_net_put,     side_net_raw,  side_net_set_ike,
-                                     side_net_set_esp, side_net_port, side_net_free};
+static const net_ops side_net_ops = {
+    .send = side_net_put,
+    .send_raw = side_net_raw,
+    .set_ike = side_net_set_ike,
+    .set_esp = side_net_set_esp,
+    .port = side_net_port,
+    .free = side_net_free,
+};
 
 /* ---- host ---- */
 
@@ -152,9 +158,17 @@ static void side_on_change(host *h, void (*fn)(void *ctx), void *ctx)
 static void side_host_free(host *h)
 {
 }
-static const host_ops side_host_ops = {side_is_local, side_route_to,  side_addrs,
-                                       side_add_ip,   side_del_ip,    side_route,
-                                       side_route,    side_on_change, side_host_free};
+static const host_ops side_host_ops = {
+    .is_local = side_is_local,
+    .route_to = side_route_to,
+    .addrs = side_addrs,
+    .add_ip = side_add_ip,
+    .del_ip = side_del_ip,
+    .add_route = side_route,
+    .del_route = side_route,
+    .on_change = side_on_change,
+    .free = side_host_free,
+};
 
 /* ---- making, running ---- */
 
