@@ -282,6 +282,7 @@ static bool start(daemon_state *d, const args *a, msgbuf *why)
 static int run(daemon_state *d, const args *a, msgbuf *why)
 {
     int code = 1;
+    process_block_signals();
     if (env_start(&d->env, &a->env, why) != ST_OK)
         return 1;
     d->log = (log_scope){.bus = d->env.log};

@@ -91,14 +91,26 @@ static void on_signal(void *ctx, int fd, uint32_t events)
         s->fn(s->ctx, (int)si.ssi_signo);
 }
 
-status process_signals(runtime *rt, void (*fn)(void *ctx, int signo), void *ctx)
+static void wanted_signals(sigset_t *set)
 {
     static const int wanted[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        sigaddset(set, wanted[i]);
+}
+
+void process_block_signals(void)
+{
+    sigset_t set;
+    wanted_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+status process_signals(runtime *rt, void (*fn)(void *ctx, int signo), void *ctx)
+{
     static signals s; /* one per process, like the signals themselves */
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        sigaddset(&set, wanted[i]);
+    wanted_signals(&set);
     signal(SIGPIPE, SIG_IGN);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
         return ST_IO;

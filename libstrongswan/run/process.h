@@ -9,6 +9,8 @@
 status pidfile_create(const char *path, pid_t *other) MUST_CHECK;
 void pidfile_remove(const char *path); /* only if it is ours */
 
+/* At the start of main(), before any thread is made: threads inherit it, and a signal comes to process_signals() only. */
+void process_block_signals(void);
 /* Signals as events: TERM, INT, QUIT, HUP, USR1, CHLD, ALRM come to fn as jobs; PIPE is ignored. */
 status process_signals(runtime *rt, void (*fn)(void *ctx, int signo), void *ctx) MUST_CHECK;
 
