@@ -1,7 +1,7 @@
 /* Between payloads and the suite's own values: proposals, traffic selectors. */
 #include "libfreeswan/wire/ikev2_payloads.h"
 
-enum { KEY_LENGTH_ATTR = 14, TS_IPV4 = 7, TS_IPV6 = 8, UNKNOWN_ALG = UINT16_MAX };
+enum { KEY_LENGTH_ATTR = 14, TS_IPV4 = 7, TS_IPV6 = 8, UNKNOWN_ALG = UINT16_MAX, FIRST_SPI = 256 };
 
 /* With an attribute we do not know, or a key length that is none, it is an algorithm we do not know. */
 static transform transform_get(const ikev2_transform *in)
@@ -23,6 +23,19 @@ static size_t spi_octets(uint8_t proto)
     return proto == PROTO_AH || proto == PROTO_ESP ? 4 : 8;
 }
 
+/* A proposal with a transform type we do not understand is not acceptable (RFC 7296 3.3.6). */
+static bool understood(const ikev2_proposal *p)
+{
+    if (p->proto != PROTO_IKE && p->proto != PROTO_AH && p->proto != PROTO_ESP)
+        return false;
+    for (size_t i = 0; i < p->transforms.n; i++) {
+        uint8_t type = WIRE_AT(p->transforms, ikev2_transform, i)->type;
+        if (type < TRANSFORM_ENCR || type > TRANSFORM_ESN)
+            return false;
+    }
+    return true;
+}
+
 /* false: too many transforms */
 static bool proposal_get_all(const ikev2_proposal *in, proposal *out)
 {
@@ -33,7 +46,7 @@ static bool proposal_get_all(const ikev2_proposal *in, proposal *out)
     if (in->spi.n)
         memcpy(out->spi, in->spi.p, in->spi.n);
     /* grouped by type, order within a type kept */
-    for (unsigned type = 0; type <= UINT8_MAX; type++)
+    for (unsigned type = TRANSFORM_ENCR; type <= TRANSFORM_ESN; type++)
         for (size_t i = 0; i < in->transforms.n; i++) {
             const ikev2_transform *t = WIRE_AT(in->transforms, ikev2_transform, i);
             if (t->type != type)
@@ -50,13 +63,15 @@ status ikev2_sa_get(const ikev2_sa *sa, proposals *out, msgbuf *msg)
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < sa->proposals.n && out->n < PROPOSALS_MAX; i++) {
         const ikev2_proposal *p = WIRE_AT(sa->proposals, ikev2_proposal, i);
-        if (p->proto != PROTO_IKE && p->proto != PROTO_AH && p->proto != PROTO_ESP)
+        if (!understood(p))
             continue;
         if (p->spi.n != 0 && p->spi.n != spi_octets(p->proto))
             return msg_fail(msg, ST_INVALID, "proposal %u: SPI of %zu octets for protocol %u", p->number,
                             p->spi.n, p->proto);
         if (p->spi.n == 0 && p->proto != PROTO_IKE)
             return msg_fail(msg, ST_INVALID, "proposal %u: no SPI for protocol %u", p->number, p->proto);
+        if (p->spi.n == 4 && get_u32(p->spi.p) < FIRST_SPI)
+            return msg_fail(msg, ST_INVALID, "proposal %u: reserved SPI %u", p->number, get_u32(p->spi.p));
         if (proposal_get_all(p, &out->p[out->n]))
             out->n++;
     }

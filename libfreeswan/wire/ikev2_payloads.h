@@ -353,9 +353,9 @@ extern const ikev2_rule ikev2_rules[RULE_COUNT];
 status ikev2_check(const ikev2_msg *m, const ikev2_rule *rule, msgbuf *msg) MUST_CHECK;
 
 /* ---- conversions ---- */
-/* Unknown transform types are kept, transforms with unknown attributes become algorithm 65535: neither
- * matches anything. Proposals of unknown protocols and those beyond PROPOSALS_MAX are ignored. ST_INVALID: no
- * usable one, or an SPI of the wrong size for its protocol. */
+/* Transforms with unknown attributes become algorithm 65535, which matches nothing. Proposals of unknown
+ * protocols, with unknown transform types and those beyond PROPOSALS_MAX are ignored. ST_INVALID: no usable
+ * one, or an SPI that is reserved or of the wrong size for its protocol. */
 status ikev2_sa_get(const ikev2_sa *sa, proposals *out, msgbuf *msg) MUST_CHECK;
 /* At most max selectors; unknown types are skipped. ST_INVALID: start > end, families, lengths; ST_NOT_FOUND:
  * none left. */

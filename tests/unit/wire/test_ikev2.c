@@ -375,12 +375,14 @@ static void proposals_from_peers(void **state)
     assert_int_equal(p.p[0].n, 2);
     assert_int_equal(p.p[0].t[0].id, 65535);
     assert_int_equal(p.p[0].t[1].id, 65535);
-    /* an unknown protocol is skipped, an unknown transform type is kept and matches nothing */
-    static const char two[] = "\2\0\0\20\1\11\0\1\0\0\0\10\1\0\0\3\0\0\0\20\2\1\0\1\0\0\0\10\11\0\0\3";
-    assert_int_equal(sa_of(two, sizeof(two) - 1, &p), ST_OK);
+    /* an unknown protocol is skipped, and so is a proposal with an unknown transform type */
+    static const char three[] = "\2\0\0\20\1\11\0\1\0\0\0\10\1\0\0\3\2\0\0\20\2\1\0\1\0\0\0\10\11\0\0\3"
+                                "\0\0\0\20\3\1\0\1\0\0\0\10\1\0\0\3";
+    assert_int_equal(sa_of(three, sizeof(three) - 1, &p), ST_OK);
     assert_int_equal(p.n, 1);
-    assert_int_equal(p.p[0].number, 2);
-    assert_int_equal(p.p[0].t[0].type, 9);
+    assert_int_equal(p.p[0].number, 3);
+    static const char esp_spi255[] = "\0\0\0\24\1\3\4\1\0\0\0\377\0\0\0\10\1\0\0\3";
+    assert_int_equal(sa_of(esp_spi255, sizeof(esp_spi255) - 1, &p), ST_INVALID);
     static const char ah_spi8[] = "\0\0\0\30\1\2\10\1\1\2\3\4\5\6\7\10\0\0\0\10\1\0\0\3";
     assert_int_equal(sa_of(ah_spi8, sizeof(ah_spi8) - 1, &p), ST_INVALID);
     static const char esp_no_spi[] = "\0\0\0\20\1\3\0\1\0\0\0\10\1\0\0\3";
