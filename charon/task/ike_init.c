@@ -76,7 +76,8 @@ static verdict take_cookie(ike_sa *sa, const ikev2_notify *n)
 {
     handshake *hs = sa->hs;
 
-    if (n->data.n == 0 || n->data.n > COOKIE_MAX || ++hs->restarts > INIT_RESTARTS)
+    if (n->data.n == 0 || n->data.n > COOKIE_MAX || span_equal(n->data, span_of(hs->cookie, hs->cookie_n)) ||
+        ++hs->restarts > INIT_RESTARTS)
         return V_WAIT;
     memcpy(hs->cookie, n->data.p, n->data.n);
     hs->cookie_n = n->data.n;
