@@ -15,13 +15,33 @@ static bool read_ts(const ikev2_msg *in, traffic_sel *mine, size_t *n_mine, traf
 }
 
 /* 0: no; 1: after narrowing; 2: exactly what the peer wants */
-static int fit(ike_sa *sa, const peer_cfg *cfg, const traffic_sel *mine, size_t n_mine,
-               const traffic_sel *theirs, size_t n_theirs)
+typedef struct offer {
+    traffic_sel mine[MAX_TS], theirs[MAX_TS];
+    size_t n_mine, n_theirs;
+    bool transport; /* the peer asks for it */
+    proposals props;
+} offer;
+
+/* What the peer's selectors mean to a conn. */
+static void meant(const ike_sa *sa, const peer_cfg *cfg, const offer *o, traffic_sel *mine,
+                  traffic_sel *theirs)
 {
-    traffic_sel ours[MAX_TS], got[MAX_TS];
+    memcpy(mine, o->mine, o->n_mine * sizeof(*mine));
+    memcpy(theirs, o->theirs, o->n_theirs * sizeof(*theirs));
+    if (o->transport && peer_cfg_mode(cfg) == MODE_TRANSPORT) {
+        child_ts_seen(sa, mine, o->n_mine, true);
+        child_ts_seen(sa, theirs, o->n_theirs, false);
+    }
+}
+
+static int fit(ike_sa *sa, const peer_cfg *cfg, const offer *o)
+{
+    traffic_sel ours[MAX_TS], got[MAX_TS], mine[MAX_TS], theirs[MAX_TS];
+    size_t n_mine = o->n_mine, n_theirs = o->n_theirs;
     size_t k = peer_cfg_ts(cfg, true, child_host(sa, true), ours, MAX_TS), n;
     bool exact;
 
+    meant(sa, cfg, o, mine, theirs);
     n = child_narrow(ours, k, mine, n_mine, got, MAX_TS);
     if (n == 0)
         return 0;
@@ -38,21 +58,14 @@ static int fit(ike_sa *sa, const peer_cfg *cfg, const traffic_sel *mine, size_t 
 
 bool child_neg_ts_fit(ike_sa *sa, const peer_cfg *cfg, const ikev2_msg *in)
 {
-    traffic_sel mine[MAX_TS], theirs[MAX_TS];
-    size_t n_mine = 0, n_theirs = 0;
+    offer o = {.transport = ikev2_find_notify(in, N_USE_TRANSPORT_MODE) != NULL};
 
-    if (!ikev2_find(in, PLV2_TSI) || !read_ts(in, mine, &n_mine, theirs, &n_theirs))
+    if (!ikev2_find(in, PLV2_TSI) || !read_ts(in, o.mine, &o.n_mine, o.theirs, &o.n_theirs))
         return true;
     if (cfg->peer->sourceip && !sa->peer_vip.family && cfg->peer->n_subnets == 0)
         return true; /* the peer gets an address only after the choice */
-    return fit(sa, cfg, mine, n_mine, theirs, n_theirs) > 0;
+    return fit(sa, cfg, &o) > 0;
 }
-
-typedef struct offer {
-    traffic_sel mine[MAX_TS], theirs[MAX_TS];
-    size_t n_mine, n_theirs;
-    proposals props;
-} offer;
 
 /* The conn with the same peer whose selectors fit best: exactly, or the IKE_SA's own, or the first. */
 static peer_cfg *choose_cfg(ike_sa *sa, const offer *o)
@@ -62,7 +75,7 @@ static peer_cfg *choose_cfg(ike_sa *sa, const offer *o)
                     .version = CONN_IKEV2,
                     .my_id = sa->my_id,
                     .peer_id = sa->peer_id};
-    int best = fit(sa, sa->cfg, o->mine, o->n_mine, o->theirs, o->n_theirs);
+    int best = fit(sa, sa->cfg, o);
     peer_cfg *found = best > 0 ? peer_cfg_ref(sa->cfg) : NULL;
     oriented *conns = NULL;
     size_t n = 0;
@@ -74,7 +87,7 @@ static peer_cfg *choose_cfg(ike_sa *sa, const offer *o)
         int how;
         if (cfg_cache_get(sa->ch->cfgs, &conns[i], &cfg, NULL) != ST_OK)
             continue;
-        how = peer_cfg_same_peer(cfg, sa->cfg) ? fit(sa, cfg, o->mine, o->n_mine, o->theirs, o->n_theirs) : 0;
+        how = peer_cfg_same_peer(cfg, sa->cfg) ? fit(sa, cfg, o) : 0;
         if (how > best) {
             peer_cfg_unref(found);
             found = peer_cfg_ref(cfg);
@@ -214,14 +227,14 @@ static status install(xchg *x, bool in_auth, child_answer *a, child_sa *c)
 static void answer(xchg *x, bool in_auth, child_answer *a, offer *o)
 {
     ike_sa *sa = x->sa;
-    traffic_sel ours[MAX_TS];
+    traffic_sel ours[MAX_TS], mine[MAX_TS], theirs[MAX_TS];
     char text[CHILD_TS_TEXT];
     peer_cfg *cfg = a->cfg ? peer_cfg_ref(a->cfg) : choose_cfg(sa, o);
     child_sa *c = NULL;
     status st;
     size_t k;
 
-    if (!cfg || !fit(sa, cfg, o->mine, o->n_mine, o->theirs, o->n_theirs)) {
+    if (!cfg || !fit(sa, cfg, o)) {
         child_ts_text(o->mine, o->n_mine, o->theirs, o->n_theirs, text, sizeof(text));
         LOG(&sa->log, CHD, 0, "traffic selectors %s inacceptable", text);
         k = peer_cfg_ts(sa->cfg, true, child_host(sa, true), ours, MAX_TS);
@@ -239,10 +252,11 @@ static void answer(xchg *x, bool in_auth, child_answer *a, offer *o)
         refuse(x, N_TEMPORARY_FAILURE, SPAN_NULL);
     if (st != ST_OK || !agree(x, in_auth, cfg, o, c))
         goto fail;
+    meant(sa, cfg, o, mine, theirs);
     k = peer_cfg_ts(cfg, true, child_host(sa, true), ours, MAX_TS);
-    c->n_mine = child_narrow(ours, k, o->mine, o->n_mine, c->mine, MAX_TS);
+    c->n_mine = child_narrow(ours, k, mine, o->n_mine, c->mine, MAX_TS);
     k = peer_cfg_ts(cfg, false, child_host(sa, false), ours, MAX_TS);
-    c->n_theirs = child_narrow(ours, k, o->theirs, o->n_theirs, c->theirs, MAX_TS);
+    c->n_theirs = child_narrow(ours, k, theirs, o->n_theirs, c->theirs, MAX_TS);
     st = child_sa_alloc_spi(c);
     choose_mode(x, cfg, c);
     if (st == ST_OK)
@@ -265,6 +279,8 @@ void child_neg_answer(xchg *x, bool in_auth, child_answer *a)
     offer *o = arena_alloc(x->mem, sizeof(*o));
     msgbuf why = {0};
 
+    if (o)
+        o->transport = ikev2_find_notify(x->in, N_USE_TRANSPORT_MODE) != NULL;
     if (!o) {
         refuse(x, N_TEMPORARY_FAILURE, SPAN_NULL);
         return;

@@ -116,12 +116,22 @@ bool child_is_host_to_host(const ike_sa *sa, const child_sa *c)
     return true;
 }
 
+/* Transport mode through a NAT (RFC 7296 2.23.1): each end's selectors name addresses the other one does not
+ * see. What a peer sends is read as if it had named the addresses of the packets. */
+void child_ts_seen(const ike_sa *sa, traffic_sel *ts, size_t n, bool mine)
+{
+    const ip_addr *seen = mine ? &sa->local.ip : &sa->remote.ip;
+
+    if (!sa->nat_local && !sa->nat_remote && !sa->nat_faked)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        if (addr_equal(&ts[i].from, &ts[i].to) && ts[i].from.family == seen->family)
+            ts[i].from = ts[i].to = *seen;
+    }
+}
+
 bool child_transport_possible(const ike_sa *sa, const child_sa *c)
 {
-    if (sa->nat_local || sa->nat_remote || sa->nat_faked) {
-        LOG(&sa->log, IKE, 1, "not using transport mode, connection NATed");
-        return false;
-    }
     if (!child_is_host_to_host(sa, c)) {
         LOG(&sa->log, IKE, 1, "not using transport mode, not host-to-host");
         return false;
@@ -273,6 +283,10 @@ static bool read_selectors(child_neg *n, child_sa *c, const ikev2_msg *in)
         ikev2_ts_get(&r->ts, peer, MAX_TS, &n_peer, &why) != ST_OK) {
         msg_set(&n->why, "the peer's traffic selectors are malformed");
         return false;
+    }
+    if (c->mode == MODE_TRANSPORT && ikev2_find_notify(in, N_USE_TRANSPORT_MODE)) {
+        child_ts_seen(sa, mine, n_mine, true);
+        child_ts_seen(sa, peer, n_peer, false);
     }
     k = peer_cfg_ts(n->cfg, true, child_host(sa, true), ours, MAX_TS);
     c->n_mine = child_narrow(ours, k, mine, n_mine, c->mine, MAX_TS);

@@ -13,6 +13,7 @@ const ip_addr *child_host(const ike_sa *sa, bool mine);
 size_t child_narrow(const traffic_sel *ours, size_t n_ours, const traffic_sel *theirs, size_t n_theirs,
                     traffic_sel *out, size_t max);
 bool child_is_host_to_host(const ike_sa *sa, const child_sa *c);
+void child_ts_seen(const ike_sa *sa, traffic_sel *ts, size_t n, bool mine);
 bool child_transport_possible(const ike_sa *sa, const child_sa *c);
 void child_add_ipcomp(const child_sa *c, ikev2_builder *out);
 uint16_t child_read_ipcomp(const ikev2_msg *in);

@@ -76,7 +76,9 @@ static bool rebuild(const esp_received *r, uint8_t next, span payload, esp_tun_p
         memcpy(p + 8, r->src.ip.b, 16);
         memcpy(p + 24, r->dst.ip.b, 16);
     }
-    *out = (esp_tun_pkt){.p = p, .n = payload.n + head, .trusted = r->udp};
+    if (r->udp) /* a NAT changed the addresses below its checksum (RFC 3948 3.1.2) */
+        esp_renew_checksum(p, head, payload.n + head, next);
+    *out = (esp_tun_pkt){.p = p, .n = payload.n + head};
     return true;
 }
 

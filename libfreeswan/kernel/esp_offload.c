@@ -53,6 +53,23 @@ uint32_t esp_pseudo_sum(span pkt, size_t l4, uint8_t proto)
     return esp_checksum_add(pkt.p + (v6 ? 8 : 12), v6 ? 32 : 8, esp_checksum_add(tail, 8, 0));
 }
 
+void esp_renew_checksum(uint8_t *pkt, size_t l4, size_t n, uint8_t proto)
+{
+    size_t at = l4 + (proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2);
+    bool v4 = pkt[0] >> 4 == 4;
+    uint16_t sum;
+
+    if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_ICMPV6) || at + 2 > n)
+        return;
+    if (v4 && proto == IPPROTO_UDP && get_u16(pkt + at) == 0)
+        return; /* has none */
+    set_u16(pkt + at, 0);
+    sum = esp_checksum(pkt + l4, n - l4, esp_pseudo_sum(span_of(pkt, n), l4, proto));
+    if (sum == 0 && proto == IPPROTO_UDP)
+        sum = 0xffff;
+    memcpy(pkt + at, &sum, 2);
+}
+
 /* ---- cutting trains ---- */
 /* The device left the checksum to us: the pseudo header's part is there already. */
 static bool complete_checksum(const struct virtio_net_hdr *vh, uint8_t *pkt, size_t n)

@@ -162,6 +162,8 @@ status esp_query_policy(kernel *k, const kernel_policy *p, int64_t *use_time_s);
 /* ---- esp_offload.c ---- */
 uint16_t esp_checksum(const void *p, size_t n, uint32_t sum); /* folded and inverted */
 uint32_t esp_checksum_add(const void *p, size_t n, uint32_t sum);
+/* New checksum of a TCP, UDP or ICMPv6 packet whose addresses are not those it was made for. */
+void esp_renew_checksum(uint8_t *pkt, size_t l4, size_t n, uint8_t proto);
 uint32_t esp_pseudo_sum(span pkt, size_t l4, uint8_t proto); /* addresses, protocol, length of the rest */
 void esp_ip4_checksum(uint8_t *pkt);
 /* A packet as the TUN device gives it, maybe a TCP train of up to 64 KiB. esp_gso_next() writes one packet of
@@ -181,7 +183,6 @@ size_t esp_gso_next(esp_gso *g, uint8_t *to); /* octets; 0: that was all */
 typedef struct esp_tun_pkt {
     uint8_t *p;
     size_t n;
-    bool trusted; /* its checksum need not fit (transport mode behind NAT, RFC 3948 3.1.2) */
 } esp_tun_pkt;
 status esp_tun_open(esp *e, const char *name, unsigned mtu, msgbuf *msg) MUST_CHECK;
 /* Writes packets to the device, trains of TCP segments in one go. p is used up. */

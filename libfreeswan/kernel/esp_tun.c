@@ -129,7 +129,7 @@ static void inspect(const esp_tun_pkt *k, segment *s)
     esp_flow f;
 
     memset(s, 0, sizeof *s);
-    if (k->trusted || k->n < 40 || !esp_flow_parse(&f, span_of(k->p, k->n), &s->l4) || f.proto != IPPROTO_TCP)
+    if (k->n < 40 || !esp_flow_parse(&f, span_of(k->p, k->n), &s->l4) || f.proto != IPPROTO_TCP)
         return;
     s->v6 = f.family == AF_INET6;
     bool plain_ip = s->v6 ? s->l4 == 40 && get_u16(k->p + 4) + 40u == k->n
@@ -223,7 +223,7 @@ static void write_train(esp *e, esp_tun_pkt *k, const segment *s, size_t n, size
 
 static void write_one(esp *e, const esp_tun_pkt *k)
 {
-    struct virtio_net_hdr vh = {.flags = k->trusted ? VIRTIO_NET_HDR_F_DATA_VALID : 0};
+    struct virtio_net_hdr vh = {0};
     struct iovec iov[2] = {{&vh, sizeof vh}, {k->p, k->n}};
 
     write_out(e, iov, 2);
