@@ -61,6 +61,8 @@ status charon_new(charon **out, const env *e, msgbuf *msg)
         st = reqids_new(&c->reqids, REQID_CHARON_FIRST, 1);
     if (st == ST_OK)
         st = leases_new(&c->leases);
+    if (st == ST_OK)
+        st = last_words_new(&c->last_words);
     if (st != ST_OK) { /* only memory can fail, and then the daemon does not start */
         msg_set(msg, "charon: %s", status_text(st));
         return st;
@@ -108,6 +110,7 @@ void charon_free(charon *c)
     cfg_cache_free(c->cfgs);
     conntab_free(c->conns);
     leases_free(c->leases);
+    last_words_free(c->last_words);
     reqids_free(c->reqids);
     idx_fini(&c->children);
     sa_table_free(c->sas);

@@ -4,6 +4,7 @@
 #include "charon/config/peer_cfg.h"
 #include "charon/limits.h"
 #include "charon/sa/ike_sa_table.h"
+#include "charon/sa/last_words.h"
 #include "libfreeswan/kernel/child.h"
 #include <stdatomic.h>
 
@@ -39,6 +40,7 @@ struct charon {
     log_scope log;
     charon_settings set;
     sa_table *sas;
+    last_words *last_words;
     idx children; /* child_sa.by_serial */
     conntab *conns;
     cfg_cache *cfgs;

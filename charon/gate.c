@@ -192,7 +192,8 @@ void gate_receive(void *ctx, packet *p)
         own = h.flags & IKEV2_FLAG_INITIATOR ? h.spi_r : h.spi_i;
         if (own == 0 || (h.exchange == IKE_SA_INIT && !ikev2_is_response(&h)))
             sa = own == 0 ? first_message(ch, p, &h) : NULL;
-        else if (!(sa = sa_table_by_spi(ch->sas, own)))
+        else if (!(sa = sa_table_by_spi(ch->sas, own)) &&
+                 !last_words_answer(ch->last_words, own, p, ch->env->net, runtime_now_ms(RT(ch))))
             LOG(&ch->log, MGR, 2, "packet from %s ignored: there is no IKE_SA with SPI %016llx",
                 ENDPOINT_STR(&p->remote), (unsigned long long)own);
     }

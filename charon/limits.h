@@ -24,4 +24,5 @@ enum {
     FRAGMENT_SIZE = 1280, /* octets of an IP packet */
     KEEPALIVE_S = 20,
     SPI_TRIES = 8,
+    MAX_LAST_WORDS = 2048, /* answers kept of IKE_SAs that are gone */
 };

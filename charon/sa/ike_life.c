@@ -369,6 +369,7 @@ static void take_identity(ike_sa *to, const ike_sa *from)
     to->local = from->local;
     to->remote = from->remote;
     to->natt = from->natt;
+    to->family = from->family;
     to->nat_local = from->nat_local;
     to->nat_remote = from->nat_remote;
     to->nat_faked = from->nat_faked;

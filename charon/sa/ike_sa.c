@@ -215,7 +215,6 @@ void ike_sa_destroy(ike_sa *sa)
         if (sa->peer_vip.family)
             leases_give_back(ch, sa->vip_pool, &sa->peer_vip);
     }
-    drop_rekey_result(&sa->rekey.mine);
     drop_rekey_result(&sa->rekey.theirs);
     wait_done(ch, &sa->wait, ST_CLOSED, "%s", sa->end_reason ? sa->end_reason : "IKE_SA closed");
     engine_may_be_done(ch);

@@ -104,13 +104,14 @@ struct ike_sa {
     uint8_t timer_gen[T_COUNT];
     int64_t timer_due[T_COUNT]; /* mono ms, for status */
     int64_t last_in_ms, last_out_ms;
-    int64_t created_ms, established_ms;
-    unsigned tries;   /* keyingtries used up */
-    charon_wait wait; /* whoever waits for its end */
+    int64_t created_ms;
+    _Atomic int64_t established_ms; /* others look when they decide who stays */
+    unsigned tries;                 /* keyingtries used up */
+    charon_wait wait;               /* whoever waits for its end */
     struct ike_rekey_state {
-        ike_sa *mine, *theirs; /* new IKE_SAs of a simultaneous rekeying, held until it is decided */
-        uint8_t low_mine[NONCE_MAX], low_theirs[NONCE_MAX];
-        size_t low_mine_n, low_theirs_n;
+        ike_sa *theirs; /* new IKE_SAs of a simultaneous rekeying, held until it is decided */
+        uint8_t low_theirs[NONCE_MAX];
+        size_t low_theirs_n;
     } rekey;
     uint64_t
         lost_rekey; /* serial of a CHILD_SA both rekeyed, that the peer has closed for its own successor */

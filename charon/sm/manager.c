@@ -388,8 +388,9 @@ static void answer_request(ike_sa *sa, const sm_row *row, xchg *x)
     if (v == V_FAILED)
         atomic_fetch_add(&engine(sa)->n_failed, 1);
     if (v == V_FAILED || v == V_DESTROY) {
-        if (sa->hs && !sa->initiator && v == V_FAILED && x->exchange == IKE_AUTH)
-            LOG(&sa->log, IKE, 2, "IKE_SA is given up");
+        if (sa->in.answered && x->exchange != IKE_SA_INIT)
+            last_words_add(engine(sa)->last_words, ike_sa_own_spi(sa), sa->in.hash, &sa->in.packets,
+                           runtime_now_ms(RT(engine(sa))) + sm_patience_ms(engine(sa)));
         ike_sa_destroy(sa);
     }
 }

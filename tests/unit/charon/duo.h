@@ -176,7 +176,12 @@ static void duo_net_free(net *n)
     (void)n;
 }
 
-static const net_ops duo_net_ops = {duo_send, duo_send_raw, duo_set_ike, duo_set_esp, duo_port, duo_net_free};
+static const net_ops duo_net_ops = {.send = duo_send,
+                                    .send_raw = duo_send_raw,
+                                    .set_ike = duo_set_ike,
+                                    .set_esp = duo_set_esp,
+                                    .port = duo_port,
+                                    .free = duo_net_free};
 
 static bool duo_is_local(host *h, const ip_addr *a, char *dev)
 {
@@ -384,6 +389,9 @@ static void duo_run(duo *d, int64_t ms)
 
 static void duo_free(duo *d)
 {
+    d->delay_ms = 0;
+    d->filter = NULL;
+    duo_run(d, 1000);
     for (unsigned i = 0; i < d->n; i++) {
         charon_free(d->p[i].ch);
         d->p[i].ch = NULL;

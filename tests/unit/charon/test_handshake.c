@@ -191,7 +191,7 @@ static void cookies(void **state)
                       "right=%any\n auto=add\n");
     d->filter = only_init;
     for (int i = 1; i <= 4; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof(name), "c%d", i);
         charon_initiate(d->p[2].ch, name, NULL);
         duo_run(d, 100);
