@@ -282,8 +282,13 @@ static void fill_vars(const kchild *c, updown_vars *v, char dev[HOST_IFNAME])
         .udp_encap_port = c->p.udp_encap ? c->p.peer.port : 0,
         .pluto_words = !c->p.auto_down,
     };
+    /* behind a device of our own, packets come and go through that: the firewall rules of _updown know by its
+     * name "ipsec…" that no policy match is possible */
+    const char *own = c->env.kernel->ops->route_dev(c->env.kernel);
     dev[0] = 0;
-    if (c->env.host && c->env.host->ops->is_local(c->env.host, &c->p.me.ip, dev))
+    if (own && own[0])
+        v->interface = own;
+    else if (c->env.host && c->env.host->ops->is_local(c->env.host, &c->p.me.ip, dev))
         v->interface = dev;
 }
 
