@@ -35,7 +35,7 @@ static bool run_one(const scenario *sc, const schedule *sch, unsigned *packets, 
         sc->act(&w);
         bool cut = sch->n && sch->f[sch->n - 1].fate == SIM_CUT;
         /* a line that is cut takes its time to be noticed */
-        sim_run(w.s, sc->settle_ms + (cut ? 12 * 60 * 1000 : 0));
+        sim_run(w.s, sc->settle_ms + (cut ? 14 * 60 * 1000 : 0));
         good = check_rest(&w, sch, *packets, msg);
         if (!*packets)
             *packets = sim_sent(w.s);
