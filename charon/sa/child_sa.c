@@ -42,8 +42,11 @@ status child_sa_new(child_sa **out, ike_sa *sa, peer_cfg *cfg, uint32_t reqid)
     if (sa->n_children >= MAX_CHILDREN)
         return ST_LIMIT;
     c = calloc(1, sizeof(*c));
-    if (!c)
+    if (!c || !(c->mine = calloc(2 * MAX_TS, sizeof(*c->mine)))) {
+        free(c);
         return ST_NO_MEMORY;
+    }
+    c->theirs = c->mine + MAX_TS;
     if (sa->my_id)
         ident_text(sa->my_id, me, sizeof(me));
     if (sa->peer_id)
@@ -77,6 +80,7 @@ status child_sa_new(child_sa **out, ike_sa *sa, peer_cfg *cfg, uint32_t reqid)
     if (st != ST_OK) {
         if (c->reqid && !cfg->c->reqid)
             reqids_put(ch->reqids, c->reqid);
+        free(c->mine);
         free(c);
         return st;
     }
@@ -121,6 +125,7 @@ void child_sa_free(child_sa *c)
     if (!c->cfg->c->reqid)
         reqids_put(c->ch->reqids, c->reqid);
     peer_cfg_unref(c->cfg);
+    free(c->mine);
     free(c);
 }
 
@@ -191,6 +196,20 @@ static void share_reqid(child_sa *c)
     kchild_set_reqid(c->k, shared);
 }
 
+/* Selectors are settled: most SAs have one of each, and there may be ten thousand of them. */
+static void shrink_selectors(child_sa *c)
+{
+    traffic_sel *exact = calloc(c->n_mine + c->n_theirs + 1, sizeof(*exact));
+
+    if (!exact)
+        return; /* the large block serves as well */
+    memcpy(exact, c->mine, c->n_mine * sizeof(*exact));
+    memcpy(exact + c->n_mine, c->theirs, c->n_theirs * sizeof(*exact));
+    free(c->mine);
+    c->mine = exact;
+    c->theirs = exact + c->n_mine;
+}
+
 status child_sa_install(child_sa *c, const child_install *in)
 {
     child_keys keys;
@@ -221,6 +240,7 @@ status child_sa_install(child_sa *c, const child_install *in)
         LOG(&c->sa->log, CHD, 0, "unable to install CHILD_SA '%s': %s", c->cfg->c->name, status_text(st));
         return st;
     }
+    shrink_selectors(c);
     child_sa_set_state(c, CHILD_INSTALLED);
     c->installed_ms = runtime_now_ms(RT(c->ch));
     if (in->replaces) {
