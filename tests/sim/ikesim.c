@@ -85,7 +85,27 @@ static void run_pairs(totals *t, const scenario *sc, unsigned packets, bool all)
                 }
 }
 
-static void run_scenario(totals *t, const scenario *sc, const char *pairs)
+/* Up to eight disturbed packets; two may be lost for good, which is what IKEv1's retransmissions make up for.
+ */
+static void run_random(totals *t, const scenario *sc, unsigned packets, unsigned n)
+{
+    uint64_t r = 88172645463325252u;
+    for (unsigned i = 0; i < n; i++) {
+        schedule sch = {.n = 0};
+        unsigned lost = 0;
+        for (unsigned f = 0; f < MAX_FATES_GIVEN; f++) {
+            r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+            sim_fate fate = bad[(r >> 20) % N_BAD];
+            lost += fate == SIM_DROP;
+            if (lost > 2 && fate == SIM_DROP)
+                fate = SIM_DUP;
+            sch.f[sch.n++] = (fate_given){1 + (unsigned)((r >> 32) % (packets * 2 + 2)), fate};
+        }
+        try_schedule(t, sc, &sch, packets);
+    }
+}
+
+static void run_scenario(totals *t, const scenario *sc, const char *pairs, unsigned random)
 {
     schedule none = {.n = 0};
     msgbuf msg = {.text = ""};
@@ -107,6 +127,7 @@ static void run_scenario(totals *t, const scenario *sc, const char *pairs)
     }
     if (pairs[0] != 'n')
         run_pairs(t, sc, packets, pairs[0] == 'a');
+    run_random(t, sc, packets, random);
     if (t->failed > failed + MAX_REPORTS)
         printf("... %u of %s\n", t->failed - failed, sc->name);
 }
@@ -154,12 +175,12 @@ static int run_given(const char *name, const char *text, int log_level)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
-                                            {"pairs", required_argument, NULL, 'p'},
-                                            {"schedule", required_argument, NULL, 's'},
-                                            {"list", no_argument, NULL, 'l'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"only", required_argument, NULL, 'o'},   {"pairs", required_argument, NULL, 'p'},
+        {"random", required_argument, NULL, 'r'}, {"schedule", required_argument, NULL, 's'},
+        {"list", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0}};
     const char *only = "*", *pairs = "all", *given = NULL;
+    unsigned random = 100;
     int level = -1, c;
     self = argv[0];
     while ((c = getopt_long(argc, argv, "v:", options, NULL)) >= 0) {
@@ -169,6 +190,8 @@ int main(int argc, char **argv)
             pairs = optarg;
         else if (c == 's')
             given = optarg;
+        else if (c == 'r')
+            random = (unsigned)atoi(optarg);
         else if (c == 'v')
             level = atoi(optarg);
         else if (c != 'l')
@@ -183,7 +206,7 @@ int main(int argc, char **argv)
     totals t = {0};
     for (size_t i = 0; i < n_scenarios; i++)
         if (text_glob(span_str(only), span_str(scenarios[i].name)))
-            run_scenario(&t, &scenarios[i], pairs);
+            run_scenario(&t, &scenarios[i], pairs, random);
     sim_crypto_free();
     printf("sim: %u passed, %u failed, %u skipped\n", t.passed, t.failed, t.skipped);
     return t.failed ? 1 : 0;

@@ -28,8 +28,11 @@ typedef enum goal {
     GOAL_NEW_CHILD = 2, /* … and the child is not the one of before */
     GOAL_NEW_IKE = 4,   /* … nor the IKE SA */
     GOAL_DOWN = 8,      /* nothing at both ends */
-    GOAL_TWINS = 16     /* up, but both began at once and each may have its own */
+    GOAL_TWINS = 16,    /* up, but both began at once and each may have its own */
+    GOAL_NO_CHILD = 32  /* the IKE SA stands alone */
 } goal;
+
+enum { TWIST_NAT = 1, TWIST_WRONG_PSK = 2, TWIST_NO_TRAFFIC = 4 };
 
 typedef struct world world;
 typedef struct scenario {
@@ -41,7 +44,9 @@ typedef struct scenario {
     void (*act)(world *w);
     int64_t settle_ms; /* how long things may take with losses */
     unsigned goals;
-    unsigned waiters; /* that must have been told */
+    unsigned waiters;     /* that must have been told */
+    const char *settings; /* text of both strongswan.conf */
+    unsigned twists;
 } scenario;
 extern const scenario scenarios[];
 extern const size_t n_scenarios;

@@ -17,8 +17,9 @@ static status add_conn(world *w, party *p, bool cut, msgbuf *msg)
     bool sun = p == &w->p[1];
     char text[2048];
     /* without a way to notice that the peer is gone, nobody can be asked to */
-    snprintf(text, sizeof(text), "%s%s%s%s%s", common, v1 ? for_v1 : for_v2,
-             cut ? " dpdaction=clear\n dpddelay=30s\n dpdtimeout=120s\n" : "",
+    bool any = sun && (w->sc->twists & TWIST_NAT);
+    snprintf(text, sizeof(text), "%s%s%s%s%s%s", common, any ? " left=%any\n" : " left=192.0.2.1\n",
+             v1 ? for_v1 : for_v2, cut ? " dpdaction=clear\n dpddelay=30s\n dpdtimeout=120s\n" : "",
              sun && w->sc->conf_sun ? w->sc->conf_sun : "", w->sc->conf ? w->sc->conf : "");
     config *cfg = NULL;
     status st = config_parse(&cfg, text, strlen(text), "sim.conf", NULL);
@@ -37,11 +38,16 @@ static status start_party(world *w, int i, bool cut, msgbuf *msg)
 {
     static const char *const names[] = {"moon", "sun"}, *const addrs[] = {"192.0.2.1", "192.0.2.2"};
     party *p = &w->p[i];
-    sim_host_config hc = {.name = names[i], .daemon = w->sc->v1 ? "pluto" : "charon", .addrs = addrs[i]};
+    sim_host_config hc = {.name = names[i],
+                          .daemon = w->sc->v1 ? "pluto" : "charon",
+                          .addrs = addrs[i],
+                          .settings = w->sc->settings};
     pluto_options opt = {.nat_traversal = true, .uniqueids = true};
     status st = sim_host_new(&p->host, w->s, &hc);
     if (st == ST_OK)
-        st = sim_psk(p->host, "a secret of both");
+        st = sim_psk(p->host, i && (w->sc->twists & TWIST_WRONG_PSK) ? "another secret" : "a secret of both");
+    if (i == 0 && (w->sc->twists & TWIST_NAT))
+        sim_nat(p->host, "198.51.100.1");
     if (st != ST_OK)
         return msg_fail(msg, st, "host %s: %s", names[i], status_text(st));
     st = w->sc->v1 ? pluto_new(&p->pl, sim_env(p->host), &opt, msg)
