@@ -79,7 +79,7 @@ class Host:
         if self.kind == "ours":
             for old in ("usr/sbin/ipsec", "usr/lib/ipsec", "etc/strongswan.d"):
                 sh("rm", "-rf", os.path.join(self.root, old))
-            sh("cp", "-a", self.tree + "/.", self.root)
+            sh("sh", "-c", f"tar -C {self.tree} -c . | tar -C {self.root} -x --keep-directory-symlink")
         shutil.rmtree(os.path.join(self.root, "etc/ipsec.d"), ignore_errors=True)
         for d in DIRS:
             os.makedirs(os.path.join(self.root, "etc/ipsec.d", d))
