@@ -278,9 +278,10 @@ status privkey_sign(const privkey *k, sig_scheme s, span data, buf *sig)
 /* In order of preference for each kind of key; the hash that is as strong as the curve first. */
 static const sig_scheme *preferred(const key_info *k)
 {
+    /* a peer tells which hashes it knows, not whether it knows PSS: what all of them know comes first */
     static const sig_scheme rsa[] = {
-        SIG_RSA_PSS_SHA2_256,   SIG_RSA_PSS_SHA2_384,   SIG_RSA_PSS_SHA2_512, SIG_RSA_PKCS1_SHA2_256,
-        SIG_RSA_PKCS1_SHA2_384, SIG_RSA_PKCS1_SHA2_512, SIG_RSA_PKCS1_SHA1,   SIG_UNKNOWN};
+        SIG_RSA_PKCS1_SHA2_256, SIG_RSA_PKCS1_SHA2_384, SIG_RSA_PKCS1_SHA2_512, SIG_RSA_PSS_SHA2_256,
+        SIG_RSA_PSS_SHA2_384,   SIG_RSA_PSS_SHA2_512,   SIG_RSA_PKCS1_SHA1,     SIG_UNKNOWN};
     static const sig_scheme ec256[] = {SIG_ECDSA_DER_SHA2_256, SIG_ECDSA_DER_SHA2_384, SIG_ECDSA_DER_SHA2_512,
                                        SIG_ECDSA_DER_SHA1, SIG_UNKNOWN};
     static const sig_scheme ec384[] = {SIG_ECDSA_DER_SHA2_384, SIG_ECDSA_DER_SHA2_512, SIG_ECDSA_DER_SHA2_256,

@@ -11,7 +11,7 @@ import threading
 import time
 
 DIRS = ("aacerts", "acerts", "cacerts", "certs", "crls", "ocspcerts", "private", "reqs", "policies")
-PEER_PLUGINS = ("aes des sha2 sha1 md5 random nonce x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem fips-prf gmp "
+PEER_PLUGINS = ("aes des sha2 sha1 md5 mgf1 random nonce x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem fips-prf gmp "
                 "curve25519 chapoly xcbc cmac hmac kdf ctr ccm gcm openssl drbg attr kernel-libipsec kernel-netlink "
                 "socket-default stroke updown eap-identity eap-md5 counters")
 PEER_CONF = f"""
@@ -172,7 +172,10 @@ class Pair:
             sh(*n, "link", "set", "eth0", "up")
             sh(*n, "link", "set", "lo", "up")
             sh(*n, "addr", "add", h.net + ".1/24", "dev", "lo")
-            sh(*n, "route", "add", "default", "via", (b if h is a else a).addr)
+            other = b if h is a else a
+            sh(*n, "route", "add", "default", "via", other.addr)
+            # what no tunnel takes goes nowhere, so that an answer proves the tunnel
+            sh(*n, "route", "add", "blackhole", other.net + ".0/24")
         for h in self.hosts:
             h.mount()
             h.start()
