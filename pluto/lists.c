@@ -135,7 +135,7 @@ static void esp_algs(printer *o)
         uint16_t min = encr_default_bits(e), max = fixed ? min : e == ENCR_BLOWFISH ? 448 : 256;
         if (e && kernel_has(o, TRANSFORM_ENCR, (uint16_t)e, fixed ? 0 : min))
             line(o, "#%-5u %s, blocksize: %zu, keylen: %u-%u", n, ENUM_STR(esp_transform_names, n),
-                 encr_iv_bytes(e), min, max);
+                 e == ENCR_NULL ? (size_t)0 : (size_t)8, min, max);
     }
     o->title = "List of registered ESP Authentication Algorithms:";
     for (uint16_t n = 1; n < 254; n++) {

@@ -252,7 +252,7 @@ static verdict check_proof(msgctx *md, const pconn *c)
     if (!auth_is_psk(i->auth))
         return check_signature(md, c, span_of(hash, i->keys.hash_n));
     if (!secret_equal(ikev1_find(&md->m, PLV1_HASH)->hash.data, span_of(hash, i->keys.hash_n)))
-        return sm_fail(md, SM_FATAL, NV1_INVALID_HASH_INFORMATION,
+        return sm_fail(md, SM_FAIL, NV1_INVALID_HASH_INFORMATION,
                        "received Hash Payload does not match computed value");
     return SM_OK;
 }

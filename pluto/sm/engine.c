@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAGMENT_DATAGRAM = 1240, MAX_FAILURES = 3, RETRY_DELAY_MS = 20 * 1000 };
+enum {
+    FRAGMENT_DATAGRAM = 1240,
+    MAX_NOTIFIES = 5, /* of one ISAKMP SA that is not established yet */
+    RETRY_DELAY_MS = 20 * 1000
+};
 
 verdict sm_fail(msgctx *md, verdict v, uint16_t notify, const char *fmt, ...)
 {
@@ -247,7 +251,7 @@ static void notify_peer(msgctx *md)
     bool encrypted = keymat_ready(&i->keys);
     bool phase1 = md->m.h.exchange == ISAKMP_XCHG_IDPROT;
     iv_chain was = i->iv;
-    if (!md->notify)
+    if (!md->notify || (!state_isakmp_established(i->st.state) && i->failures++ >= MAX_NOTIFIES))
         return;
     if (md->st)
         plog(md->st, "sending %snotification %s to %s", encrypted ? "encrypted " : "",
@@ -282,8 +286,7 @@ static void fail(msgctx *md, verdict v)
     if (v == SM_FATAL && st->initiator) {
         state_give_up(st, RETRY_DELAY_MS);
         ike_end_phase1(md->i);
-    } else if (v == SM_FATAL ||
-               (!st->initiator && (st->state == STATE_MAIN_R0 || ++md->i->failures >= MAX_FAILURES))) {
+    } else if (v == SM_FATAL || (!st->initiator && st->state == STATE_MAIN_R0)) {
         ike_end_phase1(md->i);
     }
 }
@@ -407,6 +410,11 @@ static verdict malformed(msgctx *md, status st)
                            auth_is_psk(md->i->auth);
     if (st == ST_NO_MEMORY)
         return SM_IGNORE;
+    /* under an established SA garbage proves nothing: an authenticated complaint about it would be a tool for
+     * forgers */
+    if (md->m.h.exchange != ISAKMP_XCHG_IDPROT)
+        return sm_fail(md, SM_IGNORE, 0, "malformed payload in packet%s%s", why.text[0] ? ": " : "",
+                       why.text);
     if (st == ST_UNSUPPORTED && !first_encrypted)
         return sm_fail(md, SM_FAIL, NV1_INVALID_PAYLOAD_TYPE, "%s", why.text);
     return sm_fail(md, SM_FAIL, NV1_PAYLOAD_MALFORMED, "%smalformed payload in packet%s%s",
@@ -467,8 +475,7 @@ static verdict open_message(msgctx *md, span d)
     if (ikev1_check(&md->m, md->row->need, md->row->may, md->row->many, &md->why) != ST_OK)
         return malformed(md, ST_INVALID);
     if (!hash_ok(md))
-        return sm_fail(md, md->q && !md->q->established ? SM_IGNORE : SM_FAIL, NV1_INVALID_HASH_INFORMATION,
-                       "received Hash Payload does not match computed value");
+        return sm_fail(md, SM_IGNORE, 0, "received Hash Payload does not match computed value");
     return SM_OK;
 }
 
