@@ -232,10 +232,21 @@ static status names_of(const config *cfg, names *out)
     return st;
 }
 
+/* The same conn is there; its auto= does not count, for it is no property of the tunnel. */
 static bool conn_known(const names *n, const conn *c)
 {
     const conn *other = hashmap_get(n->conns, span_str(c->name));
-    return other && conn_equal(other, c);
+    if (!other)
+        return false;
+    conn like = *c;
+    like.autostart = other->autostart;
+    return conn_equal(other, &like);
+}
+
+static bool auto_differs(const names *n, const conn *c)
+{
+    const conn *other = hashmap_get(n->conns, span_str(c->name));
+    return other && other->autostart != c->autostart;
 }
 
 static bool ca_known(const names *n, const ca_section *ca)
@@ -260,11 +271,16 @@ static void send_difference(starter *s, daemon_kind kind, const config *was, con
     for (size_t i = 0; i < now->n_cas; i++)
         if (!ca_known(old, now->cas[i]))
             add_ca(&l, now->cas[i]);
-    for (size_t i = 0; i < now->n_conns; i++)
-        if (now->conns[i]->autostart != AUTO_IGNORE && !conn_known(old, now->conns[i])) {
-            add_conn(&l, now->conns[i]);
-            start_conn(&l, now->conns[i]);
-        }
+    for (size_t i = 0; i < now->n_conns; i++) {
+        const conn *c = now->conns[i];
+        bool known = conn_known(old, c);
+        if (c->autostart == AUTO_IGNORE)
+            continue;
+        if (!known)
+            add_conn(&l, c);
+        if (!known || auto_differs(old, c))
+            start_conn(&l, c);
+    }
     link_close(&l);
 }
 
