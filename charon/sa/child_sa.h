@@ -26,7 +26,8 @@ typedef struct child_sa {
     uint16_t cpi_in, cpi_out;
     sa_mode mode;
     proposal prop;
-    traffic_sel *mine, *theirs; /* one block: room for MAX_TS each while they are negotiated, then just these */
+    traffic_sel *mine,
+        *theirs; /* one block: room for MAX_TS each while they are negotiated, then just these */
     size_t n_mine, n_theirs;
     struct child_sa *successor_theirs; /* the peer's new CHILD_SA while we rekey this one ourselves */
     uint8_t low_theirs[NONCE_MAX];     /* lower nonce of the exchange that made successor_theirs */
