@@ -4,6 +4,7 @@
  * and removed at the end; what an earlier process of ours left behind is removed at the start.
  */
 #include "libfreeswan/net/rtnl.h"
+#include "libstrongswan/base/hashmap.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -26,6 +27,8 @@ typedef struct added_route {
     unsigned users;
 } added_route;
 
+enum { ROUTE_BUCKETS = 1024 };
+
 typedef struct host_linux {
     host base;
     runtime *rt;
@@ -35,7 +38,7 @@ typedef struct host_linux {
     pthread_mutex_t lock; /* guards the fields below; not held while asking the kernel */
     rtnl_table table;
     added_ip *ips;
-    added_route *routes;
+    added_route *routes[ROUTE_BUCKETS]; /* by destination: a gateway has one for each of its clients */
     timer_id settle;
     bool routes_changed;
     struct {
@@ -373,9 +376,16 @@ static bool route_equal(const host_route *a, const host_route *b)
            addr_equal(&a->gateway, &b->gateway) && strncmp(a->dev, b->dev, HOST_IFNAME) == 0;
 }
 
+static size_t route_bucket(const subnet *dst)
+{
+    uint8_t key[sizeof(dst->ip.b) + 2] = {dst->ip.family, dst->bits};
+    memcpy(key + 2, dst->ip.b, sizeof(dst->ip.b));
+    return (size_t)(hash_bytes(SPAN_ARRAY(key)) % ROUTE_BUCKETS);
+}
+
 static added_route **find_added_route(host_linux *h, const host_route *r)
 {
-    added_route **p = &h->routes;
+    added_route **p = &h->routes[route_bucket(&r->dst)];
     while (*p && !route_equal(&(*p)->route, r))
         p = &(*p)->next;
     return p;
@@ -383,7 +393,7 @@ static added_route **find_added_route(host_linux *h, const host_route *r)
 
 static bool dst_in_use(const host_linux *h, const subnet *dst)
 {
-    for (const added_route *r = h->routes; r; r = r->next)
+    for (const added_route *r = h->routes[route_bucket(dst)]; r; r = r->next)
         if (subnet_equal(&r->route.dst, dst))
             return true;
     return false;
@@ -411,11 +421,12 @@ static status linux_add_route(host *base, const host_route *r)
     } else if (!(known = calloc(1, sizeof(*known)))) {
         st = ST_NO_MEMORY;
     } else {
-        *known = (added_route){.next = h->routes, .route = *r, .users = 1};
+        added_route **first = &h->routes[route_bucket(&r->dst)];
+        *known = (added_route){.next = *first, .route = *r, .users = 1};
         need_rule(h, r->dst.ip.family);
         st = rtnl_route_change(&h->nl, true, r, device_index(h, r->dev));
         if (st == ST_OK || st == ST_EXISTS) {
-            h->routes = known;
+            *first = known;
             st = ST_OK;
         } else {
             free(known);
@@ -447,16 +458,22 @@ static status linux_del_route(host *base, const host_route *r)
 
 /* ---- life ---- */
 
-static void remove_added(host_linux *h)
+static void remove_routes(host_linux *h, added_route **first)
 {
-    while (h->routes) {
-        added_route *r = h->routes;
-        h->routes = r->next;
+    while (*first) {
+        added_route *r = *first;
+        *first = r->next;
         if (!dst_in_use(h, &r->route.dst) &&
             rtnl_route_change(&h->nl, false, &r->route, device_index(h, r->route.dev)) == ST_IO)
             LOG(&h->log, KNL, 1, "unable to remove the route to %s", SUBNET_STR(&r->route.dst));
         free(r);
     }
+}
+
+static void remove_added(host_linux *h)
+{
+    for (size_t i = 0; i < ROUTE_BUCKETS; i++)
+        remove_routes(h, &h->routes[i]);
     while (h->ips) {
         added_ip *a = h->ips;
         h->ips = a->next;
