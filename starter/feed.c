@@ -153,6 +153,13 @@ static void start_conn(link *l, const conn *c)
         ask_name(l, CTL_REQ_INITIATE, c->name, true);
 }
 
+/* What the old auto= had done and no tunnel needs. */
+static void end_auto(link *l, const conn *was)
+{
+    if (owner_of(was) == l->d->kind && was->autostart == AUTO_ROUTE)
+        ask_name(l, CTL_REQ_UNROUTE, was->name, false);
+}
+
 static void add_ca(link *l, const ca_section *ca)
 {
     ctl_request r;
@@ -278,6 +285,8 @@ static void send_difference(starter *s, daemon_kind kind, const config *was, con
             continue;
         if (!known)
             add_conn(&l, c);
+        if (known && auto_differs(old, c))
+            end_auto(&l, hashmap_get(old->conns, span_str(c->name)));
         if (!known || auto_differs(old, c))
             start_conn(&l, c);
     }

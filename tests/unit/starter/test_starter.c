@@ -342,6 +342,11 @@ static void update_sends_differences(void **state)
     heard("pluto route third"); /* and nothing else: a tunnel that is up stays */
     not_heard("connection");
     forget();
+    write_conf("conn third\n left=192.0.2.1\n right=192.0.2.4\n authby=secret\n auto=add\n");
+    assert_int_equal(run("./ipsec update"), 0);
+    heard("pluto unroute third");
+    not_heard("connection");
+    forget();
     write_conf("conn third\n nosuch=1\n"); /* refused as a whole */
     assert_int_equal(run("./ipsec update"), 0);
     usleep(300 * 1000);
