@@ -118,6 +118,7 @@ status pluto_new(pluto **out, env *e, const pluto_options *opt, msgbuf *msg)
     pthread_mutex_init(&p->route_lock, NULL);
     list_init(&p->ikes);
     list_init(&p->half_open);
+    list_init(&p->half_proven);
     list_init(&p->conns);
     bool copied = copy_text(&p->virtual_private, opt->virtual_private) &&
                   copy_text(&p->interfaces, opt->interfaces) && copy_text(&p->myid, opt->myid);

@@ -254,6 +254,11 @@ static void replace_older(ike *i)
     pconns_free(&all);
 }
 
+void main_address_proven(msgctx *md)
+{
+    ike_prove_half_open(md->i);
+}
+
 void main_established(msgctx *md)
 {
     ike *i = md->i;

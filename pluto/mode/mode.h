@@ -5,6 +5,7 @@
 /* main_i.c, main_r.c, main_auth.c */
 sm_fn main_in_I1_out_R1, main_in_I2_out_R2, main_in_I3_out_R3, main_in_R1_out_I2, main_in_R2_out_I3,
     main_in_R3;
+void main_address_proven(msgctx *md); /* the second message came, with our cookie */
 void main_established(msgctx *md);
 /* Messages 5 and 6: our ID, certificates, proof; the peer's. */
 status main_add_auth(ike *i, ikev1_builder *b, msgbuf *msg) MUST_CHECK;

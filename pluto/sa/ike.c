@@ -245,6 +245,17 @@ void ike_leave_half_open(ike *i)
     pluto_unlock(p);
 }
 
+void ike_prove_half_open(ike *i)
+{
+    pluto *p = i->p;
+    pluto_lock(p);
+    if (i->half_open) {
+        list_remove(&i->half);
+        list_append(&p->half_proven, &i->half);
+    }
+    pluto_unlock(p);
+}
+
 /* caller holds the lock; the table's reference is the caller's afterwards if this returns true */
 static bool bury_if_empty(pluto *p, ike *i)
 {

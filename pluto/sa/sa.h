@@ -151,7 +151,7 @@ typedef struct peerbox {
 
 struct ike {
     list_node node; /* pluto.ikes; L */
-    list_node half; /* pluto.half_open; L */
+    list_node half; /* pluto.half_open or half_proven; L */
     refcount refs;
     peerbox *peer;
     pluto *p;
@@ -251,7 +251,7 @@ struct pluto {
     list ikes;
     hashmap *by_cookies, *by_i, *by_serial, *peers;
     hashmap *by_spi; /* inbound and outbound SPIs -> spi_entry */
-    list half_open;
+    list half_open, half_proven; /* responders without and with proof that the peer is where it says; oldest first */
     unsigned n_half_open;
     uint64_t next_state, next_conn;
     uint32_t next_reqid;

@@ -36,25 +36,34 @@ static void end_half_open(ike *i, ike_args *a)
     }
 }
 
-/* Room for another half-open state: the oldest goes; a peer that has many already loses its own oldest. */
+/* Counts the half-open states of an address on one of the two lists; the oldest goes to *oldest. */
+static unsigned half_open_of(const list *l, const ip_addr *from, ike **oldest)
+{
+    unsigned n = 0;
+    for (const list_node *node = l->next; node != l; node = node->next) {
+        ike *i = container_of((list_node *)node, ike, half);
+        if (!addr_equal(&i->remote.ip, from))
+            continue;
+        *oldest = *oldest ? *oldest : i;
+        n++;
+    }
+    return n;
+}
+
+/* Room for another half-open state: the oldest goes, before those whose peer has sent our cookie back; a peer
+ * that has many already loses its own oldest. */
 static void gate(pluto *p, const endpoint *from)
 {
-    ike *victim = NULL, *i, *oldest_same = NULL;
+    ike *victim = NULL, *oldest_same = NULL;
     unsigned same = 0, max = p->opt.max_half_open ? p->opt.max_half_open : PLUTO_MAX_HALF_OPEN;
     pluto_lock(p);
-    if (p->n_half_open >= PLUTO_MAX_HALF_OPEN_PEER) {
-        LIST_EACH(&p->half_open, ike, half, i)
-        {
-            if (!addr_equal(&i->remote.ip, &from->ip))
-                continue;
-            oldest_same = oldest_same ? oldest_same : i;
-            same++;
-        }
-    }
+    if (p->n_half_open >= PLUTO_MAX_HALF_OPEN_PEER)
+        same = half_open_of(&p->half_open, &from->ip, &oldest_same) +
+               half_open_of(&p->half_proven, &from->ip, &oldest_same);
     if (same >= PLUTO_MAX_HALF_OPEN_PEER)
         victim = oldest_same;
-    else if (p->n_half_open >= max && !list_empty(&p->half_open))
-        victim = container_of(p->half_open.next, ike, half);
+    else if (p->n_half_open >= max)
+        victim = container_of(list_empty(&p->half_open) ? p->half_proven.next : p->half_open.next, ike, half);
     if (victim) {
         ike_ref(victim);
         list_remove(&victim->half);
