@@ -1,20 +1,21 @@
 /* The hostile tests: constructed inputs against live engines. A case passes when the engine neither crashes
  * nor believes what it must not, and comes back to rest. */
 #pragma once
+#include "tests/hostile/v1peer.h"
 #include "tests/hostile/v2peer.h"
 
-#define HOSTILE_PSK "a shared secret"
 #define TARGET_IP   "192.0.2.1"
 #define HONEST_IP   "192.0.2.2"
 #define ATTACKER_IP "198.51.100.7"
 enum { REST_MS = 400 * 1000 }; /* after that long every attempt has been given up */
 
+extern const char conf_v1[], conf_v1_call[];       /* the same for IKEv1 */
 extern const char conf_responder[];                /* anybody with the secret may come in */
 extern const char conf_initiator[], conf_honest[]; /* TARGET_IP calls HONEST_IP: conn "call" */
 
 /* Counts; a failure prints its text. Returns ok. */
 bool check(bool ok, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Starts or ends the process. */
+/* Starts or ends the process. pluto for conf_v1…, charon for the others. */
 void start_target(target *t, const char *address, const char *conf);
 /* No IKE_SA, nothing in the kernel, after the timeouts have passed. */
 void expect_rest(target *t, const char *what);
@@ -27,4 +28,9 @@ void v2_states(void); /* v2_states.c: classes 3, 4, 9 */
 void v2_established(void);
 void v2_initiator(void);
 void v2_fragments(void);
+void v1_malformed(void); /* v1_malformed.c */
+void v1_states(void);    /* v1_states.c */
+void v1_quick(void);
+void v1_fragments(void);
+void v1_flood(void);
 void v2_flood(void); /* v2_flood.c */

@@ -22,6 +22,17 @@ const char conf_honest[] = "conn answer\n"
                            "\tright=%any\n\trightid=@target\n\trightsubnet=10.1.0.0/16\n\tauthby=secret\n"
                            "\tike=aes128-sha1-curve25519-ecp256!\n\tesp=aes128-sha1!\n\tauto=add\n";
 
+const char conf_v1[] =
+    "conn any\n"
+    "\tkeyexchange=ikev1\n\tleft=" TARGET_IP "\n\tleftid=@target\n\tleftsubnet=10.1.0.0/16\n"
+    "\tright=%any\n\trightsubnetwithin=10.2.0.0/16\n\tauthby=secret\n"
+    "\tike=aes128-sha1-ecp256,aes128-sha1-modp2048!\n\tesp=aes128-sha1!\n\tpfs=no\n\tauto=add\n";
+const char conf_v1_call[] =
+    "conn call\n"
+    "\tkeyexchange=ikev1\n\tleft=" TARGET_IP "\n\tleftid=@target\n\tleftsubnet=10.1.0.0/16\n"
+    "\tright=" HONEST_IP "\n\trightid=@honest\n\trightsubnet=10.2.0.0/16\n\tauthby=secret\n"
+    "\tike=aes128-sha1-ecp256!\n\tesp=aes128-sha1!\n\tpfs=no\n\tkeyingtries=1\n\tauto=add\n";
+
 static unsigned passed, failed, skipped;
 
 bool check(bool ok, const char *fmt, ...)
@@ -43,7 +54,7 @@ bool check(bool ok, const char *fmt, ...)
 
 void start_target(target *t, const char *address, const char *conf)
 {
-    status st = target_start(t, address, conf, HOSTILE_PSK);
+    status st = target_start(t, conf == conf_v1 || conf == conf_v1_call, address, conf, HOSTILE_PSK);
     if (st != ST_OK) {
         fprintf(stderr, "hostile: unable to start an engine: %s\n", status_text(st));
         exit(2);
@@ -77,7 +88,9 @@ static const struct {
     {"ikev2-malformed", v2_malformed}, {"ikev2-auth", v2_auth_inputs},
     {"ikev2-states", v2_states},       {"ikev2-established", v2_established},
     {"ikev2-initiator", v2_initiator}, {"ikev2-fragments", v2_fragments},
-    {"ikev2-flood", v2_flood},
+    {"ikev2-flood", v2_flood},         {"ikev1-malformed", v1_malformed},
+    {"ikev1-states", v1_states},       {"ikev1-quick", v1_quick},
+    {"ikev1-fragments", v1_fragments}, {"ikev1-flood", v1_flood},
 };
 
 int main(int argc, char **argv)

@@ -175,14 +175,15 @@ static status add_conns(target *t, const char *conf)
     for (size_t i = 0; t->cfg && i < t->cfg->n_messages; i++)
         fprintf(stderr, "hostile.conf:%u: %s\n", t->cfg->messages[i].line, t->cfg->messages[i].text);
     for (size_t i = 0; st == ST_OK && i < t->cfg->n_conns; i++) {
-        st = charon_add_conn(t->charon, t->cfg->conns[i], &msg);
+        st = t->pluto ? pluto_add_conn(t->pluto, t->cfg->conns[i], false, &msg)
+                      : charon_add_conn(t->charon, t->cfg->conns[i], &msg);
         if (st != ST_OK)
             fprintf(stderr, "hostile: %s\n", msg.text);
     }
     return st;
 }
 
-status target_start(target *t, const char *address, const char *conf, const char *psk)
+status target_start(target *t, bool v1, const char *address, const char *conf, const char *psk)
 {
     msgbuf msg = {{0}};
     memset(t, 0, sizeof(*t));
@@ -195,7 +196,10 @@ status target_start(target *t, const char *address, const char *conf, const char
         st = make_env(t);
     if (st == ST_OK)
         st = credstore_add_shared(t->env.cred, SECRET_PSK, NULL, 0, span_str(psk));
-    if (st == ST_OK)
+    t->env.daemon = v1 ? "pluto" : "charon";
+    if (st == ST_OK && v1)
+        st = pluto_new(&t->pluto, &t->env, &(pluto_options){.nat_traversal = true, .uniqueids = true}, &msg);
+    else if (st == ST_OK)
         st = charon_new(&t->charon, &t->env, &msg);
     if (st == ST_OK)
         st = add_conns(t, conf);
@@ -205,6 +209,7 @@ status target_start(target *t, const char *address, const char *conf, const char
 void target_stop(target *t)
 {
     charon_free(t->charon);
+    pluto_free(t->pluto);
     target_run(t);
     if (t->cfg)
         config_free(t->cfg);
@@ -272,7 +277,12 @@ const datagram *target_last(const target *t, const endpoint *to)
 unsigned target_ike_sas(target *t)
 {
     charon_stats s;
+    pluto_stats p;
     unsigned n = 0;
+    if (t->pluto) {
+        pluto_get_stats(t->pluto, &p);
+        return (unsigned)(p.isakmp + p.quick);
+    }
     charon_get_stats(t->charon, &s);
     for (int i = 0; i < IKE_DESTROYED; i++)
         n += s.ike[i];
@@ -282,6 +292,11 @@ unsigned target_ike_sas(target *t)
 unsigned target_established(target *t)
 {
     charon_stats s;
+    pluto_stats p;
+    if (t->pluto) {
+        pluto_get_stats(t->pluto, &p);
+        return (unsigned)p.isakmp_established;
+    }
     charon_get_stats(t->charon, &s);
     return s.ike[IKE_ESTABLISHED];
 }

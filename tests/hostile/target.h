@@ -6,8 +6,10 @@
 #include "libfreeswan/conf/conf.h"
 #include "libfreeswan/env/env.h"
 #include "libfreeswan/kernel/fake.h"
+#include "pluto/pluto.h"
 
 enum { OUTBOX = 512 };
+#define HOSTILE_PSK "a shared secret"
 
 typedef struct datagram {
     endpoint local, remote;
@@ -27,7 +29,8 @@ typedef struct target {
     size_t n_out, sent; /* in the outbox; ever */
     env env;
     config *cfg;
-    charon *charon;
+    charon *charon; /* one of them */
+    pluto *pluto;
 } target;
 
 extern crypto *lib;  /* loaded once */
@@ -35,8 +38,9 @@ extern bool verbose; /* logs go to stderr */
 status lib_load(void) MUST_CHECK;
 void lib_free(void);
 
-/* An engine with the conns of an ipsec.conf text and one shared secret for everybody. */
-status target_start(target *t, const char *address, const char *conf, const char *psk) MUST_CHECK;
+/* An engine with the conns of an ipsec.conf text and one shared secret for everybody: pluto if v1, else
+ * charon. */
+status target_start(target *t, bool v1, const char *address, const char *conf, const char *psk) MUST_CHECK;
 void target_stop(target *t);
 /* A datagram arrives; everything that is due runs. */
 void target_receive(target *t, const endpoint *from, uint16_t to_port, span data);
