@@ -73,11 +73,10 @@ static bool seen_one(void *ctx, const char *name)
 
 static bool configured(const env *e)
 {
-    char section[64];
     bool any = false;
     static const char *const kinds[] = {"syslog", "filelog"};
     for (size_t i = 0; i < 2; i++) {
-        buf text = {.max = sizeof(section)};
+        buf text = {0};
         buf_printf(&text, "%s.%s", e->daemon, kinds[i]);
         settings_sections(e->settings, buf_cstr(&text), seen_one, &any);
         buf_free(&text);

@@ -321,7 +321,7 @@ static bool acceptable(const pconn *c, parsed *x, bool initiator, oakley_choice 
     }
     bool ours = spdb_oakley_listed(c->ike, e, x->bits, h, x->group);
     if (!ours && c->ike->strict) {
-        msg_set(why, "%s refused due to strict flag", text);
+        msg_set(why, "%s refused due to strict flag, \"%s\" wants ike=%s", text, c->name, c->c->ike);
         return false;
     }
     if (!ours && (initiator || !spdb_oakley_listed(c->p->default_ike, e, x->bits, h, x->group))) {

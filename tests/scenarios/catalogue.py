@@ -74,7 +74,8 @@ def scenario(name, what, confs, pre, evals, auth="psk", hosts="alice moon sun bo
     ipsec = list(confs)
     start = [f"moon::{FORWARD}", f"sun::{FORWARD}"] if "alice" in hosts or "bob" in hosts else []
     start = [x for x in start if x.split("::")[0] in hosts.split()]
-    start += [f"{h}::ipsec start" for h in ipsec] + [f"{ipsec[0]}::sleep 1"]
+    # the responders first
+    start += [f"{h}::ipsec start" for h in reversed(ipsec)] + [f"{ipsec[0]}::sleep 1"]
     return {"name": name, "what": what, "ipsec": ipsec, "confs": {h: str(c) for h, c in confs.items()}, "hosts": hosts,
             "capture": capture, "pre": start + pre, "eval": evals, "post": [f"{h}::ipsec stop" for h in ipsec],
             "secrets": {h: (secret or {}).get(h, secrets(h, auth)) for h in ipsec}, "extra": extra or {}}
@@ -132,7 +133,7 @@ def trap(proto):
 
 
 def dpd(proto, action):
-    confs = gateways(proto, "psk", {"dpdaction": action, "dpddelay": "2s", "dpdtimeout": "8s"})
+    confs = gateways(proto, "psk", {"dpdaction": action, "dpddelay": "2s", "dpdtimeout": "8s", "keyingtries": "%forever"})
     lost = ["sun::iptables -A INPUT -p udp -j DROP; iptables -A INPUT -p 50 -j DROP; iptables -A OUTPUT -p udp -j DROP::output::NO"]
     wait = {"ikev1": "moon::sleep 16::no output expected here::NO", "ikev2": "moon::sleep 22::no output expected here::NO"}[proto]
     gone = ["moon::ipsec status::INSTALLED\\|IPsec SA established::NO"]
@@ -155,7 +156,7 @@ def mismatch(proto):
                                             esp="aes256-sha256!")}
     log = "auth.log" if proto == "ikev1" else "daemon.log"
     return scenario(f"{proto}/strict-mismatch", f"{proto}: no algorithm in common: both sides say why, nothing is left", confs, [],
-                    ["moon::ipsec up net-net::NO_PROPOSAL_CHOSEN::YES", f"sun::cat /var/log/{log}::3DES.*AES\\|AES.*3DES::YES",
+                    ["moon::timeout 8 ipsec up net-net::NO_PROPOSAL_CHOSEN::YES", f"sun::cat /var/log/{log}::explain.*3[dD][eE][sS].*A[eE][sS]\\|explain.*A[eE][sS].*3[dD][eE][sS]::YES",
                      "moon::ipsec status::INSTALLED\\|established::NO", "sun::ipsec status::INSTALLED\\|established::NO"])
 
 
