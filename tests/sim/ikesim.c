@@ -2,7 +2,7 @@
  * every packet.
  *
  *   ikesim [--only NAME-GLOB] [--pairs all|drop|none] [--list]      runs them; last line "sim: N passed, M
- * failed, …" ikesim --only NAME --schedule 3=drop,5=late [-v LEVEL]          runs one: how a failure is
+ * failed, …" ikesim --only NAME --schedule 3=drop,5=late [--seed N] [-v LEVEL]   runs one: how a failure is
  * looked at
  */
 #include "tests/sim/ikesim.h"
@@ -25,17 +25,23 @@ static void print_schedule(FILE *f, const schedule *sch)
         fprintf(f, "%s%u=%s", i ? "," : "", sch->f[i].k, sim_fate_names[sch->f[i].fate]);
 }
 
+/* A line that is cut takes its time to be noticed, a handshake with a forgery in it to be given up. */
+static int64_t extra_ms(const scenario *sc, const schedule *sch)
+{
+    if (sch->n == 0 || sch->f[sch->n - 1].fate < SIM_CUT)
+        return 0;
+    return sch->f[sch->n - 1].fate == SIM_CUT ? 14 * 60 * 1000 : sc->established ? 0 : 6 * 60 * 1000;
+}
+
 /* *packets: how many the undisturbed run takes, 0 = this is it. */
 static bool run_one(const scenario *sc, const schedule *sch, unsigned *packets, int log_level, msgbuf *msg)
 {
     world w;
-    status st = world_new(&w, sc, sch, 1, log_level, msg);
+    status st = world_new(&w, sc, sch, log_level, msg);
     bool good = st == ST_OK;
     if (good) {
         sc->act(&w);
-        bool cut = sch->n && sch->f[sch->n - 1].fate == SIM_CUT;
-        /* a line that is cut takes its time to be noticed */
-        sim_run(w.s, sc->settle_ms + (cut ? 14 * 60 * 1000 : 0));
+        sim_run(w.s, sc->settle_ms + extra_ms(sc, sch));
         good = check_rest(&w, sch, *packets, msg);
         if (!*packets)
             *packets = sim_sent(w.s);
@@ -59,7 +65,7 @@ static void account(totals *t, const scenario *sc, const schedule *sch, bool goo
         return;
     printf("FAILED %s: %s\n    %s --only %s --schedule '", sc->name, msg->text, self, sc->name);
     print_schedule(stdout, sch);
-    printf("' -v 2\n");
+    printf("' --seed %llu -v 2\n", (unsigned long long)sch->seed);
     fflush(stdout);
 }
 
@@ -105,6 +111,18 @@ static void run_random(totals *t, const scenario *sc, unsigned packets, unsigned
     }
 }
 
+/* What somebody on the way does to each packet: replays, noise, forgeries. */
+static void run_hostile(totals *t, const scenario *sc, unsigned packets, unsigned seeds)
+{
+    static const sim_fate hostile[] = {SIM_REPLAY, SIM_GARBLE, SIM_FORGE, SIM_SHORT};
+    for (unsigned k = 1; k <= packets; k++)
+        for (unsigned i = 0; i < (sc->twists & TWIST_CLEAR ? 1 : sizeof(hostile) / sizeof(hostile[0])); i++)
+            for (unsigned seed = 0; seed < (hostile[i] == SIM_REPLAY ? 1 : seeds); seed++) {
+                schedule sch = {.f = {{k, hostile[i]}}, .n = 1, .seed = seed};
+                try_schedule(t, sc, &sch, packets);
+            }
+}
+
 static void run_scenario(totals *t, const scenario *sc, const char *pairs, unsigned random)
 {
     schedule none = {.n = 0};
@@ -128,6 +146,7 @@ static void run_scenario(totals *t, const scenario *sc, const char *pairs, unsig
     if (pairs[0] != 'n')
         run_pairs(t, sc, packets, pairs[0] == 'a');
     run_random(t, sc, packets, random);
+    run_hostile(t, sc, packets, random / 4 + 1);
     if (t->failed > failed + MAX_REPORTS)
         printf("... %u of %s\n", t->failed - failed, sc->name);
 }
@@ -150,13 +169,17 @@ static bool parse_schedule(schedule *sch, const char *text)
     return true;
 }
 
-static int run_given(const char *name, const char *text, int log_level)
+static int run_given(const char *name, const char *text, uint64_t seed, int log_level)
 {
     schedule sch;
     if (!parse_schedule(&sch, text)) {
-        fprintf(stderr, "%s: schedule '%s': K=FATE,… with drop, dup, delay, late, cut\n", self, text);
+        fprintf(
+            stderr,
+            "%s: schedule '%s': K=FATE,… with drop, dup, delay, late, cut, replay, garble, forge, short\n",
+            self, text);
         return 2;
     }
+    sch.seed = seed;
     for (size_t i = 0; i < n_scenarios; i++) {
         if (strcmp(scenarios[i].name, name) != 0)
             continue;
@@ -175,12 +198,16 @@ static int run_given(const char *name, const char *text, int log_level)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"only", required_argument, NULL, 'o'},   {"pairs", required_argument, NULL, 'p'},
-        {"random", required_argument, NULL, 'r'}, {"schedule", required_argument, NULL, 's'},
-        {"list", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {"random", required_argument, NULL, 'r'},
+                                            {"seed", required_argument, NULL, 'e'},
+                                            {"schedule", required_argument, NULL, 's'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
     const char *only = "*", *pairs = "all", *given = NULL;
     unsigned random = 100;
+    uint64_t seed = 0;
     int level = -1, c;
     self = argv[0];
     while ((c = getopt_long(argc, argv, "v:", options, NULL)) >= 0) {
@@ -192,6 +219,8 @@ int main(int argc, char **argv)
             given = optarg;
         else if (c == 'r')
             random = (unsigned)atoi(optarg);
+        else if (c == 'e')
+            seed = strtoull(optarg, NULL, 10);
         else if (c == 'v')
             level = atoi(optarg);
         else if (c != 'l')
@@ -202,7 +231,7 @@ int main(int argc, char **argv)
             return 0;
     }
     if (given)
-        return run_given(only, given, level);
+        return run_given(only, given, seed, level);
     totals t = {0};
     for (size_t i = 0; i < n_scenarios; i++)
         if (text_glob(span_str(only), span_str(scenarios[i].name)))

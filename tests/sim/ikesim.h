@@ -32,7 +32,12 @@ typedef enum goal {
     GOAL_NO_CHILD = 32  /* the IKE SA stands alone */
 } goal;
 
-enum { TWIST_NAT = 1, TWIST_WRONG_PSK = 2, TWIST_NO_TRAFFIC = 4 };
+enum {
+    TWIST_NAT = 1,
+    TWIST_WRONG_PSK = 2,
+    TWIST_NO_TRAFFIC = 4,
+    TWIST_CLEAR = 8 /* a handshake is part of it */
+};
 
 typedef struct world world;
 typedef struct scenario {
@@ -58,6 +63,7 @@ typedef struct fate_given {
 typedef struct schedule {
     fate_given f[MAX_FATES_GIVEN];
     unsigned n;
+    uint64_t seed;
 } schedule;
 
 struct world {
@@ -69,8 +75,7 @@ struct world {
 };
 
 /* parties.c */
-status world_new(world *w, const scenario *sc, const schedule *sch, uint64_t seed, int log_level,
-                 msgbuf *msg);
+status world_new(world *w, const scenario *sc, const schedule *sch, int log_level, msgbuf *msg);
 void world_free(world *w);
 void party_snapshot(const party *p, snapshot *out);
 void order_up(world *w, int who);

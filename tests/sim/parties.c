@@ -67,10 +67,10 @@ static bool both_up(void *ctx)
     return true;
 }
 
-status world_new(world *w, const scenario *sc, const schedule *sch, uint64_t seed, int log_level, msgbuf *msg)
+status world_new(world *w, const scenario *sc, const schedule *sch, int log_level, msgbuf *msg)
 {
     *w = (world){.sc = sc};
-    sim_config cfg = {.seed = seed, .log_level = log_level};
+    sim_config cfg = {.seed = sch->seed + 1, .log_level = log_level};
     bool cut = false;
     for (unsigned i = 0; i < sch->n; i++)
         cut |= sch->f[i].fate == SIM_CUT;

@@ -124,7 +124,7 @@ const scenario scenarios[] = {
     {"v2-rekey-ike-and-child", false, NULL, NULL, true, rekey_ike_and_child, 10 MINUTES, GOAL_UP | GOAL_NEW_IKE | GOAL_NEW_CHILD, 2, NULL, 0},
     {"v2-rekey-child-and-down", false, NULL, NULL, true, rekey_child_and_down, 3 MINUTES, GOAL_DOWN, 2, NULL, 0},
     {"v2-rekey-ike-and-down", false, NULL, NULL, true, rekey_ike_and_down, 10 MINUTES, GOAL_DOWN, 2, NULL, 0},
-    {"v2-reauth",             false, NULL, NULL, true, reauth, 3 MINUTES, GOAL_UP | GOAL_NEW_IKE | GOAL_NEW_CHILD, 1, NULL, 0},
+    {"v2-reauth",             false, NULL, NULL, true, reauth, 3 MINUTES, GOAL_UP | GOAL_NEW_IKE | GOAL_NEW_CHILD, 1, NULL, TWIST_CLEAR},
     {"v2-up-nat",             false, NULL, NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, TWIST_NAT},
     {"v2-down-nat",           false, NULL, NULL, true, down, 3 MINUTES, GOAL_DOWN, 1, NULL, TWIST_NAT},
     {"v2-rekey-child-nat",    false, NULL, NULL, true, rekey_child_both, 3 MINUTES, GOAL_UP | GOAL_NEW_CHILD, 2, NULL, TWIST_NAT},
@@ -137,7 +137,7 @@ const scenario scenarios[] = {
     {"v2-rekey-child-pfs",    false, PFS_V2, NULL, true, rekey_child_both, 3 MINUTES, GOAL_UP | GOAL_NEW_CHILD, 2, NULL, 0},
     {"v2-rekey-child-time",   false, SHORT_IPSEC, NULL, true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_CHILD, 0, NULL, 0},
     {"v2-rekey-ike-time",     false, LONGER_IKE " reauth=no\n", NULL, true, nothing, 19 MINUTES, GOAL_UP | GOAL_NEW_IKE, 0, NULL, 0},
-    {"v2-reauth-time",        false, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0, NULL, 0},
+    {"v2-reauth-time",        false, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0, NULL, TWIST_CLEAR},
     {"v1-up-nat",             true, NULL, NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, TWIST_NAT},
     {"v1-up-aggressive",      true, " aggressive=yes\n", NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, 0},
     {"v1-up-no-pfs",          true, " pfs=no\n", NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, 0},
@@ -150,8 +150,8 @@ const scenario scenarios[] = {
     {"v1-down-both",          true, FORGETS, NULL, true, down_both, 12 MINUTES, GOAL_DOWN, 2, NULL, 0},
     {"v1-rekey-quick",        true, SHORT_IPSEC, " rekey=no\n", true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_CHILD, 0, NULL, 0},
     {"v1-rekey-quick-both",   true, SHORT_IPSEC, NULL, true, nothing, 205 * 1000, GOAL_TWINS | GOAL_NEW_CHILD, 0, NULL, 0},
-    {"v1-rekey-main",         true, SHORT_IKE, " rekey=no\n", true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0, NULL, 0},
-    {"v1-rekey-main-both",    true, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_TWINS | GOAL_NEW_IKE, 0, NULL, 0},
+    {"v1-rekey-main",         true, SHORT_IKE, " rekey=no\n", true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0, NULL, TWIST_CLEAR},
+    {"v1-rekey-main-both",    true, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_TWINS | GOAL_NEW_IKE, 0, NULL, TWIST_CLEAR},
 };
 // clang-format on
 const size_t n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);

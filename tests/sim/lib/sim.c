@@ -24,6 +24,7 @@ status sim_new(sim **out, const sim_config *cfg)
     s->clock = (clock_source){sim_mono, sim_wall, s};
     s->now_ms = START_MS;
     s->log_level = cfg ? cfg->log_level : -1;
+    s->seed = cfg ? cfg->seed : 0;
     list_init(&s->flights);
     runtime_config rc = {.manual = true, .clock = &s->clock, .workers = 1};
     status st = runtime_new(&s->rt, &rc);

@@ -30,9 +30,14 @@ typedef enum sim_fate {
     SIM_DELAY, /* arrives behind the next packet that somebody sends */
     SIM_LATE,  /* arrives SIM_LATE_MS later: after retransmissions of it */
     SIM_CUT,   /* it and all behind it are lost */
+    /* and what somebody on the way may do */
+    SIM_REPLAY, /* arrives, and again SIM_REPLAY_MS later */
+    SIM_GARBLE, /* arrives with one bit turned over (seed tells which) */
+    SIM_FORGE,  /* a copy with one bit turned over arrives first */
+    SIM_SHORT,  /* a copy that was cut short arrives first */
     SIM_FATE_COUNT
 } sim_fate;
-enum { SIM_LATE_MS = 6000 };
+enum { SIM_LATE_MS = 6000, SIM_REPLAY_MS = 25000 };
 extern const char *const sim_fate_names[SIM_FATE_COUNT]; /* "deliver", "drop", … */
 
 typedef struct sim_config {

@@ -73,6 +73,7 @@ struct sim {
     unsigned n_fates;
     sim_tap_fn *tap;
     void *tap_ctx;
+    uint64_t seed;
     int log_level;
     bool spins;
 };

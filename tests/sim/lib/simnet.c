@@ -5,7 +5,8 @@
 #include "tests/sim/lib/sim_priv.h"
 #include <stdlib.h>
 
-const char *const sim_fate_names[SIM_FATE_COUNT] = {"deliver", "drop", "dup", "delay", "late", "cut"};
+const char *const sim_fate_names[SIM_FATE_COUNT] = {"deliver", "drop",   "dup",    "delay", "late",
+                                                    "cut",     "replay", "garble", "forge", "short"};
 
 enum { DELAY_AT_MOST_MS = 20000 };
 
@@ -149,20 +150,55 @@ static sim_fate fate_of(const sim *s, unsigned k)
     return SIM_DELIVER;
 }
 
+/* A copy that is not quite the same: which bit is turned over, or where it is cut, depends on seed and
+ * number. */
+static status send_spoilt(sim *s, const flight *like, span data, bool cut)
+{
+    uint64_t r = (s->seed * 0x9e3779b97f4a7c15u + s->sent) * 0xbf58476d1ce4e5b9u;
+    buf copy = {0};
+    r ^= r >> 31;
+    if (data.n == 0)
+        return ST_OK;
+    buf_put(&copy, cut ? span_take(data, (size_t)(r % data.n)) : data);
+    if (!cut && buf_ok(&copy))
+        copy.p[r / 8 % data.n] ^= (uint8_t)(1u << (r % 8));
+    status st = buf_ok(&copy) ? take_off(s, like, buf_span(&copy), SIM_LATENCY_MS) : ST_NO_MEMORY;
+    buf_free(&copy);
+    return st;
+}
+
 static status send_with_fate(sim *s, flight *like, span data, sim_fate fate)
 {
     int64_t delay = SIM_LATENCY_MS;
     status st = ST_OK;
-    if (fate == SIM_DROP || fate == SIM_CUT)
+    switch (fate) {
+    case SIM_DROP:
+    case SIM_CUT:
         return ST_OK;
-    if (fate == SIM_LATE)
+    case SIM_GARBLE:
+        return send_spoilt(s, like, data, false);
+    case SIM_FORGE:
+    case SIM_SHORT:
+        st = send_spoilt(s, like, data, fate == SIM_SHORT);
+        delay = SIM_LATENCY_MS + 2;
+        break;
+    case SIM_DUP:
+        st = take_off(s, like, data, 2 * SIM_LATENCY_MS);
+        break;
+    case SIM_REPLAY:
+        st = take_off(s, like, data, SIM_REPLAY_MS);
+        break;
+    case SIM_LATE:
         delay = SIM_LATE_MS;
-    if (fate == SIM_DELAY) {
+        break;
+    case SIM_DELAY:
         like->behind_next = true;
         delay = DELAY_AT_MOST_MS;
+        break;
+    case SIM_DELIVER:
+    case SIM_FATE_COUNT:
+        break;
     }
-    if (fate == SIM_DUP)
-        st = take_off(s, like, data, 2 * SIM_LATENCY_MS);
     return st == ST_OK ? take_off(s, like, data, delay) : st;
 }
 
@@ -232,7 +268,8 @@ static void net_free(net *n)
 
 void sim_net_init(sim_host *h)
 {
-    static const net_ops ops = {net_send_ike, net_send_raw, NULL, net_set_ike, net_set_esp, net_port, net_free};
+    static const net_ops ops = {net_send_ike, net_send_raw, NULL,    net_set_ike,
+                                net_set_esp,  net_port,     net_free};
     h->net.base.ops = &ops;
     h->net.host = h;
 }
