@@ -280,6 +280,17 @@ static void bad_configuration(void **state)
     assert_non_null(strstr(read_file("out"), "auto=whenever"));
 }
 
+/* ipsec.conf(5) is made from the table the parser reads. */
+static void manual_is_current(void **state)
+{
+    char build[PATH_MAX];
+    snprintf(build, sizeof(build), "%s", bin);
+    *strrchr(build, '/') = '\0';
+    assert_int_equal(
+        run("unset IPSEC_DIR; cd %s && doc/man/make-ipsec-conf %s | cmp - doc/man/ipsec.conf.5", top, build),
+        0);
+}
+
 static void start_and_feed(void **state)
 {
     char pluto[300], charon[300];
@@ -412,6 +423,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_runs),
         cmocka_unit_test(bad_configuration),
+        cmocka_unit_test(manual_is_current),
         cmocka_unit_test(start_and_feed),
         cmocka_unit_test(update_sends_differences),
         cmocka_unit_test(reload_takes_everything_down),
