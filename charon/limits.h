@@ -24,5 +24,6 @@ enum {
     FRAGMENT_SIZE = 1280, /* octets of an IP packet */
     KEEPALIVE_S = 20,
     SPI_TRIES = 8,
+    LATE_MS = 3 * 1000,    /* who answered a rekeying sends with the new keys after that at the latest */
     MAX_LAST_WORDS = 2048, /* answers kept of IKE_SAs that are gone */
 };

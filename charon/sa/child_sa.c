@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { BUSY_MS = 200 };
+
 static uint64_t hash_serial(uint64_t serial)
 {
     uint8_t b[8];
@@ -103,7 +105,9 @@ void child_sa_stop_timers(child_sa *c)
         runtime_timer_cancel(RT(c->ch), c->rekey_timer);
     if (c->expire_timer)
         runtime_timer_cancel(RT(c->ch), c->expire_timer);
-    c->rekey_timer = c->expire_timer = 0;
+    if (c->late_timer)
+        runtime_timer_cancel(RT(c->ch), c->late_timer);
+    c->rekey_timer = c->expire_timer = c->late_timer = 0;
 }
 
 void child_sa_free(child_sa *c)
@@ -118,9 +122,11 @@ void child_sa_free(child_sa *c)
             o->successor_theirs = NULL;
     }
     child_sa_stop_timers(c);
+    child_sa_predecessor_gone(c);
     list_remove(&c->node);
     c->sa->n_children--;
     idx_remove(&c->ch->children, &c->by_serial);
+    child_sa_forget_keys(c);
     kchild_free(c->k);
     if (!c->cfg->c->reqid)
         reqids_put(c->ch->reqids, c->reqid);
@@ -153,143 +159,33 @@ void child_sa_set_state(child_sa *c, child_state st)
     c->state = st;
 }
 
-/* ---- installation ---- */
-static kchild_sa describe(const child_sa *c, const child_keys *k, bool initiator)
-{
-    const transform *e = proposal_get(&c->prop, TRANSFORM_ENCR), *i = proposal_get(&c->prop, TRANSFORM_INTEG);
-    const secret *encr_out = initiator ? &k->encr_i : &k->encr_r,
-                 *encr_in = initiator ? &k->encr_r : &k->encr_i;
-    const secret *integ_out = initiator ? &k->integ_i : &k->integ_r,
-                 *integ_in = initiator ? &k->integ_r : &k->integ_i;
-    bool combined = e && encr_is_aead(e->id);
-
-    return (kchild_sa){
-        .proto = PROTO_ESP,
-        .encr = e ? (encr_alg)e->id : ENCR_UNDEFINED,
-        .integ = i && !combined ? (integ_alg)i->id : INTEG_NONE,
-        .esn = proposal_has(&c->prop, TRANSFORM_ESN, ESN_YES),
-        .peer_spi = c->spi_out,
-        .encr_key_in = secret_view(encr_in),
-        .integ_key_in = secret_view(integ_in),
-        .encr_key_out = secret_view(encr_out),
-        .integ_key_out = secret_view(integ_out),
-    };
-}
-
-/* Two CHILD_SAs for the same traffic between the same hosts, as when both peers begin at once, share
- * policies, and a policy takes SAs of its own reqid only. So they share the reqid, too. */
-static void share_reqid(child_sa *c)
-{
-    char text[CHILD_TS_TEXT];
-    buf key = {0};
-    uint32_t shared;
-
-    if (!c->reqid_free)
-        return;
-    child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text));
-    buf_printf(&key, "%s %s %s %u %d %s", c->cfg->c->name, ADDR_STR(&c->sa->local.ip),
-               ADDR_STR(&c->sa->remote.ip), c->sa->natt ? c->sa->remote.port : 0, (int)c->mode, text);
-    shared = buf_ok(&key) ? reqids_bind(c->ch->reqids, c->reqid, buf_span(&key)) : c->reqid;
-    buf_free(&key);
-    c->reqid = shared;
-    c->reqid_free = false;
-    kchild_set_reqid(c->k, shared);
-}
-
-/* Selectors are settled: most SAs have one of each, and there may be ten thousand of them. */
-static void shrink_selectors(child_sa *c)
-{
-    traffic_sel *exact = calloc(c->n_mine + c->n_theirs + 1, sizeof(*exact));
-
-    if (!exact)
-        return; /* the large block serves as well */
-    memcpy(exact, c->mine, c->n_mine * sizeof(*exact));
-    memcpy(exact + c->n_mine, c->theirs, c->n_theirs * sizeof(*exact));
-    free(c->mine);
-    c->mine = exact;
-    c->theirs = exact + c->n_mine;
-}
-
-status child_sa_install(child_sa *c, const child_install *in)
-{
-    child_keys keys;
-    kchild_sa sa;
-    status st = keymat_child(&c->sa->keys, &c->prop, in->shared, in->ni, in->nr, &keys);
-
-    if (st != ST_OK)
-        return st;
-    c->initiator = in->initiator;
-    share_reqid(c);
-    kchild_set_mode(c->k, c->mode);
-    kchild_set_endpoints(c->k, &c->sa->local, &c->sa->remote,
-                         c->sa->nat_local || c->sa->nat_remote || c->sa->nat_faked);
-    if (c->sa->vip.family)
-        kchild_set_sourceip(c->k, &c->sa->vip);
-    if (c->cpi_in && c->cpi_out)
-        kchild_set_ipcomp(c->k, c->cpi_out);
-    sa = describe(c, &keys, in->initiator);
-    st = kchild_set_ts(c->k, c->mine, c->n_mine, c->theirs, c->n_theirs);
-    if (st == ST_OK)
-        st = kchild_install_in(c->k, &sa, 1);
-    if (st == ST_OK)
-        st = kchild_install_out(c->k, &sa, 1);
-    if (st == ST_OK)
-        st = kchild_install_policies(c->k);
-    child_keys_free(&keys);
-    if (st != ST_OK) {
-        LOG(&c->sa->log, CHD, 0, "unable to install CHILD_SA '%s': %s", c->cfg->c->name, status_text(st));
-        return st;
-    }
-    shrink_selectors(c);
-    child_sa_set_state(c, CHILD_INSTALLED);
-    c->installed_ms = runtime_now_ms(RT(c->ch));
-    if (in->replaces) {
-        child_sa_replaced(in->replaces, c);
-    } else if (in->collision) {
-        LOG(&c->sa->log, CHD, 2, "two new CHILD_SAs for one: the nonces will tell which one stays");
-    } else if (kchild_script(c->k, "up", NULL, NULL, 0) != ST_OK) {
-        LOG(&c->sa->log, CHD, 1, "could not execute updown script '%s'",
-            c->cfg->me->updown ? c->cfg->me->updown : "");
-    }
-    child_sa_schedule(c);
-    atomic_fetch_add(&c->ch->n_child, 1);
-    LOG(&c->sa->log, CHD, 0, "CHILD_SA '%s' established successfully", c->cfg->c->name);
-    return ST_OK;
-}
-
-void child_sa_replaced(child_sa *c, child_sa *successor)
-{
-    if (!c->rekeyed)
-        kchild_take_over(successor->k, c->k);
-    c->rekeyed = true;
-    child_sa_stop_timers(c);
-}
-
 /* ---- lifetimes ---- */
+typedef enum event_kind { EVENT_REKEY, EVENT_EXPIRE, EVENT_LATE } event_kind;
 typedef struct child_event {
     charon *ch;
     uint64_t serial;
-    bool hard;
+    event_kind kind;
 } child_event;
-static void post_event(charon *ch, uint64_t serial, bool hard);
+static void post_event(charon *ch, uint64_t serial, event_kind kind);
 
 static void event_mail(ike_sa *sa, void *arg)
 {
     child_event e = *(child_event *)arg;
     child_sa *c = ike_sa_child_by_serial(sa, e.serial);
+    bool expire = e.kind == EVENT_EXPIRE;
 
     free(arg);
     if (!c) {
         if (sa->replaced) /* it moved while the mail was under way */
-            post_event(e.ch, e.serial, e.hard);
-        return;
+            post_event(e.ch, e.serial, e.kind);
+    } else if (e.kind == EVENT_LATE) {
+        child_sa_complete(c);
+    } else if (c->state == CHILD_INSTALLED ? expire || !c->rekeyed : expire && c->state == CHILD_REKEYING) {
+        LOG(&sa->log, KNL, 1, "creating %s job for ESP CHILD_SA 0x%08x (reqid %u)",
+            expire ? "delete" : "rekey", c->spi_in, c->reqid);
+        sm_queue(sa, expire ? task_child_delete_new(sa, c->serial) : task_child_rekey_new(sa, c->serial));
+        sm_initiate(sa);
     }
-    if (c->state != CHILD_INSTALLED || c->rekeyed)
-        return;
-    LOG(&sa->log, KNL, 1, "creating %s job for ESP CHILD_SA 0x%08x (reqid %u)", e.hard ? "delete" : "rekey",
-        c->spi_in, c->reqid);
-    sm_queue(sa, e.hard ? task_child_delete_new(sa, c->serial) : task_child_rekey_new(sa, c->serial));
-    sm_initiate(sa);
 }
 
 static bool owner_of(void *ctx, idx_node *n)
@@ -303,26 +199,39 @@ static bool owner_of(void *ctx, idx_node *n)
     return true;
 }
 
-static void post_event(charon *ch, uint64_t serial, bool hard)
+static void rekey_due(void *ctx, uint64_t key)
 {
+    post_event(ctx, key, EVENT_REKEY);
+}
+
+static void expire_due(void *ctx, uint64_t key)
+{
+    post_event(ctx, key, EVENT_EXPIRE);
+}
+
+static void late_due(void *ctx, uint64_t key)
+{
+    post_event(ctx, key, EVENT_LATE);
+}
+
+static void post_event(charon *ch, uint64_t serial, event_kind kind)
+{
+    static timer_fn *const again[] = {rekey_due, expire_due, late_due};
     uint64_t v[2] = {serial, 0};
     child_event *e;
 
     if (!idx_find(&ch->children, hash_serial(serial), owner_of, v) || !(e = malloc(sizeof(*e))))
         return;
-    *e = (child_event){ch, serial, hard};
-    if (!ike_sa_post_unique(ch, v[1], event_mail, free, e))
-        free(e);
+    *e = (child_event){ch, serial, kind};
+    if (ike_sa_post_unique(ch, v[1], event_mail, free, e))
+        return;
+    free(e);
+    (void)runtime_timer(RT(ch), BUSY_MS, again[kind], ch, serial); /* its IKE_SA has too much mail just now */
 }
 
-static void rekey_due(void *ctx, uint64_t key)
+void child_sa_wait_for_peer(child_sa *c)
 {
-    post_event(ctx, key, false);
-}
-
-static void expire_due(void *ctx, uint64_t key)
-{
-    post_event(ctx, key, true);
+    c->late_timer = runtime_timer(RT(c->ch), LATE_MS, late_due, c->ch, c->serial);
 }
 
 void child_sa_schedule(child_sa *c)
@@ -368,35 +277,46 @@ static void kernel_event_mail(ike_sa *sa, void *arg)
     free(e);
 }
 
+enum { MAX_OWNERS = 16 };
 typedef struct reqid_search {
-    uint32_t reqid, spi;
-    uint64_t owner;
+    uint32_t reqid;
+    uint64_t owners[MAX_OWNERS];
+    size_t n;
 } reqid_search;
 
-static bool has_spi(void *ctx, idx_node *n)
+static bool collect_owner(void *ctx, idx_node *n)
 {
     reqid_search *s = ctx;
     child_sa *c = container_of(n, child_sa, by_serial);
+    uint64_t owner = atomic_load(&c->owner);
 
     if (c->reqid != s->reqid)
         return false;
-    s->owner = atomic_load(&c->owner);
-    return true;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->owners[i] == owner)
+            return false;
+    }
+    s->owners[s->n++] = owner;
+    return s->n == MAX_OWNERS;
 }
 
+/* Which IKE_SA of those with this reqid has the SA is found out in their own mail. */
 static void post_kernel_event(charon *ch, const kernel_sa_id *id, uint32_t reqid, const endpoint *peer,
                               bool hard)
 {
-    reqid_search s = {.reqid = reqid, .spi = id->spi};
-    kernel_mail *m;
+    reqid_search s = {.reqid = reqid};
 
-    if (!idx_each(&ch->children, has_spi, &s) || !(m = malloc(sizeof(*m))))
-        return;
-    *m = (kernel_mail){.id = *id, .hard = hard, .mapping = peer != NULL};
-    if (peer)
-        m->peer = *peer;
-    if (!ike_sa_post_unique(ch, s.owner, kernel_event_mail, free, m))
-        free(m);
+    idx_each(&ch->children, collect_owner, &s);
+    for (size_t i = 0; i < s.n; i++) {
+        kernel_mail *m = malloc(sizeof(*m));
+        if (!m)
+            return;
+        *m = (kernel_mail){.id = *id, .hard = hard, .mapping = peer != NULL};
+        if (peer)
+            m->peer = *peer;
+        if (!ike_sa_post_unique(ch, s.owners[i], kernel_event_mail, free, m))
+            free(m);
+    }
 }
 
 void child_sa_on_expire(void *ctx, const kernel_sa_id *id, uint32_t reqid, bool hard)

@@ -32,7 +32,8 @@ typedef struct child_sa {
     struct child_sa *successor_theirs; /* the peer's new CHILD_SA while we rekey this one ourselves */
     uint8_t low_theirs[NONCE_MAX];     /* lower nonce of the exchange that made successor_theirs */
     size_t low_theirs_n;
-    timer_id rekey_timer, expire_timer;
+    struct late_keys *late; /* the outbound SA waits for the peer */
+    timer_id rekey_timer, expire_timer, late_timer;
     int64_t rekey_due_ms, installed_ms;
 } child_sa;
 
@@ -48,6 +49,11 @@ typedef struct child_install {
     bool collision;     /* both sides rekey: who takes over is decided later */
 } child_install;
 status child_sa_install(child_sa *c, const child_install *in) MUST_CHECK;
+/* Installs an outbound SA that waited for the peer to have the new keys, too. */
+void child_sa_complete(child_sa *c);
+void child_sa_predecessor_gone(child_sa *c); /* c is about to be freed */
+void child_sa_wait_for_peer(child_sa *c);    /* child_sa_complete() after LATE_MS */
+void child_sa_forget_keys(child_sa *c);
 void child_sa_set_state(child_sa *c, child_state st);
 /* The SA is replaced: its selectors belong to the successor. */
 void child_sa_replaced(child_sa *c, child_sa *successor);

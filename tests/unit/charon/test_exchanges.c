@@ -108,6 +108,26 @@ static void rekeys_child(void **state)
     }
 }
 
+/* Whenever a packet is sent, the other end can take it. */
+static void rekeying_loses_nothing(void **state)
+{
+    duo *d = pair(BASE NET);
+
+    (void)state;
+    up(d, 0, "net");
+    d->delay_ms = 50;
+    for (unsigned who = 0; who < 2; who++) {
+        charon_rekey(d->p[who].ch, "net{1}", NULL);
+        for (int ms = 0; ms < 300; ms += 5) {
+            duo_run(d, 5);
+            assert_traffic(d);
+        }
+        assert_int_equal(duo_stats(&d->p[0]).child_rekeyed, who + 1);
+    }
+    assert_state(d, 1, 1);
+    duo_free(d);
+}
+
 static void rekeys_ike(void **state)
 {
     duo *d = pair(BASE NET NET2);
@@ -362,11 +382,17 @@ static void lifetimes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(second_conn_joins), cmocka_unit_test(rekeys_child),
-        cmocka_unit_test(rekeys_ike),        cmocka_unit_test(rekey_collisions),
-        cmocka_unit_test(survives_losses),   cmocka_unit_test(deletes),
-        cmocka_unit_test(both_delete),       cmocka_unit_test(gives_up),
-        cmocka_unit_test(liveness),          cmocka_unit_test(traps),
+        cmocka_unit_test(second_conn_joins),
+        cmocka_unit_test(rekeys_child),
+        cmocka_unit_test(rekeys_ike),
+        cmocka_unit_test(rekeying_loses_nothing),
+        cmocka_unit_test(rekey_collisions),
+        cmocka_unit_test(survives_losses),
+        cmocka_unit_test(deletes),
+        cmocka_unit_test(both_delete),
+        cmocka_unit_test(gives_up),
+        cmocka_unit_test(liveness),
+        cmocka_unit_test(traps),
         cmocka_unit_test(lifetimes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
