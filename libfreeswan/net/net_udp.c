@@ -185,12 +185,15 @@ typedef struct send_batch {
     struct iovec iov[BATCH];
 } send_batch;
 
-/* Sends up to BATCH packets of the chain; returns how many are done with, -1 when the socket would block. */
-static int send_chain(const udp_socket *s, out_packet *first)
+/* Sends the first `count` packets of the chain, at most BATCH; returns how many are done with, -1 when the
+ * socket would block. What follows them is not touched: somebody may be appending to it. */
+static int send_chain(const udp_socket *s, out_packet *first, unsigned count)
 {
     send_batch b;
     unsigned n = 0;
-    for (out_packet *p = first; p && n < BATCH; p = p->next, n++) {
+    if (count > BATCH)
+        count = BATCH;
+    for (out_packet *p = first; n < count; p = ++n < count ? p->next : NULL) {
         socklen_t to_n = endpoint_to_sockaddr(&p->remote, &b.to[n]);
         size_t control_n = put_control(p, &b.control[n]);
         b.iov[n] = (struct iovec){p->data, p->n};
@@ -233,8 +236,9 @@ static void flush_socket(udp_socket *s)
     pthread_mutex_lock(&s->lock);
     while (s->head && !blocked) {
         out_packet *first = s->head;
+        unsigned count = (unsigned)s->queued;
         pthread_mutex_unlock(&s->lock);
-        int done = send_chain(s, first);
+        int done = send_chain(s, first, count);
         pthread_mutex_lock(&s->lock);
         blocked = done < 0;
         drop_sent(s, done);
