@@ -313,13 +313,13 @@ static void crash_mail(ike *i, ike_args *a)
     ike_delete(i, false);
 }
 
-void pluto_crash(pluto *p, const ip_addr *peer, const pluto_waiter *w)
+void pluto_crash(pluto *p, const ip_addr *at, const pluto_waiter *w)
 {
     pl_client *cl = client_new(w);
-    ikes l = ikes_all(p);
+    ikes l = ikes_of_address(p, at);
     for (size_t k = 0; k < l.n; k++) {
         ike_args a = {.client = cl};
-        if (addr_equal(&l.i[k]->remote.ip, peer) && ike_post(l.i[k], crash_mail, &a) != ST_OK)
+        if (ike_post(l.i[k], crash_mail, &a) != ST_OK)
             client_printf(cl, RC_INTERNALERR, "#%llu is too busy", (unsigned long long)l.i[k]->st.serial);
     }
     ikes_free(&l);

@@ -66,11 +66,9 @@ static int64_t silence_ms(ike *i)
     int64_t best = now_ms(i) - i->dpd.last_activity_ms, wall = runtime_wall_s(p->e->rt);
     ike *k;
     quick *q;
-    ikes l = ikes_all(p);
+    ikes l = ikes_near(i);
     for (size_t n = 0; n < l.n; n++) {
         k = l.i[n];
-        if (k->peer != i->peer)
-            continue;
         LIST_EACH(&k->quicks, quick, node, q)
         {
             kchild_stats s;
@@ -159,11 +157,10 @@ static void timeout_mail(ike *i, ike_args *a)
     plog_serious(&i->st, "DPD: No response from peer - declaring peer dead");
     plog(&i->st, "DPD: Terminating all SAs using this connection");
     dead[n++] = pconn_ref(i->st.c);
-    ikes l = ikes_all(p);
+    ikes l = ikes_near(i);
     for (size_t k = 0; k < l.n; k++) {
         ike *o = l.i[k];
-        if (o->peer != i->peer || !o->peer_id || !ident_equal(o->peer_id, i->peer_id) ||
-            o->remote.port != i->remote.port)
+        if (!o->peer_id || !ident_equal(o->peer_id, i->peer_id) || o->remote.port != i->remote.port)
             continue;
         list_node *at, *next;
         for (at = o->quicks.next; at != &o->quicks; at = next) {

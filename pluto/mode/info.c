@@ -78,9 +78,9 @@ static ike *speaker_for(ike *i)
     if (!i->phase1_gone)
         return state_isakmp_established(i->st.state) ? ike_ref(i) : NULL;
     pluto_lock(p);
-    LIST_EACH(&p->ikes, ike, node, k)
+    LIST_EACH(&i->peer->ikes, ike, near, k)
     {
-        if (k->peer == i->peer && !k->phase1_gone && state_isakmp_established(k->st.state) &&
+        if (!k->phase1_gone && state_isakmp_established(k->st.state) &&
             addr_equal(&k->local.ip, &i->local.ip) && k->remote.port == i->remote.port)
             found = k;
     }

@@ -233,20 +233,14 @@ static void replace_older(ike *i)
     const pconn *c = i->st.c;
     if (!p->opt.uniqueids || !i->peer_id)
         return;
-    pconns all = conns_all(p);
+    pconns all = conns_with_peer_id(p, c, i->peer_id);
     for (size_t k = 0; k < all.n; k++) {
         pconn *d = all.c[k];
-        if (d == c || (d->parent == c->parent && addr_equal(&d->peer.host, &i->remote.ip)) ||
-            d->is_template != false)
-            continue;
-        if (addr_equal(&d->peer.host, &i->remote.ip) || !d->peer.id || !ident_equal(d->peer.id, i->peer_id) ||
-            !ident_equal(d->me.id, c->me.id))
+        if (d->is_template || addr_equal(&d->peer.host, &i->remote.ip) || !ident_equal(d->me.id, c->me.id))
             continue;
         pluto_lock(p);
         uint64_t isakmp = d->newest_isakmp, ipsec = d->newest_ipsec;
         pluto_unlock(p);
-        if (!isakmp && !ipsec)
-            continue;
         plog(&i->st, "deleting connection \"%s\" instance with peer %s {isakmp=#%llu/ipsec=#%llu}", d->name,
              ADDR_STR(&d->peer.host), (unsigned long long)isakmp, (unsigned long long)ipsec);
         pluto_conn_forget(p, d);

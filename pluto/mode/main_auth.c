@@ -143,6 +143,9 @@ static void keep_pkcs7(msgctx *md, span der)
 
 static void take_certs(msgctx *md)
 {
+    ike *i = md->i;
+    while (i->n_certs) /* of an earlier, refused message */
+        cert_unref(i->certs[--i->n_certs]);
     for (size_t k = 0; k < md->m.n; k++) {
         const ikev1_payload *p = &md->m.p[k];
         if (p->type != PLV1_CERT)

@@ -270,6 +270,7 @@ static status pconn_make(pconn **out, pluto *p, conn *k, const char *name, size_
         (st = end_ca(&c->me, &c->peer, msg)) != ST_OK || (st = end_ca(&c->peer, &c->me, msg)) != ST_OK ||
         (st = pick_proposals(c, msg)) != ST_OK)
         goto fail;
+    c->peer.id_hash = ident_hash(c->peer.id);
     c->is_template = wants_template(c);
     c->reqid = k->reqid ? 0 : reqids_get(p->reqids, span_str(name));
     *out = c;
@@ -453,6 +454,35 @@ pconns conns_for_hosts(pluto *p, const ip_addr *me, const ip_addr *peer, bool in
     return out;
 }
 
+list *conns_bucket(pluto *p, const ip_addr *me, const ip_addr *other)
+{
+    pair_key k = make_key(me, other);
+    pair_bucket *b = hashmap_get(p->pairs, SPAN_ARRAY(k.b));
+    return b ? &b->conns : NULL;
+}
+
+uint64_t ident_hash(const ident *id)
+{
+    return id ? hash_bytes(ident_data(id)) : 0;
+}
+
+pconns conns_with_peer_id(pluto *p, const pconn *c, const ident *id)
+{
+    pconns out = {0};
+    size_t cap = 0;
+    uint64_t h = ident_hash(id);
+    pconn *d;
+    pluto_lock(p);
+    LIST_EACH(&p->conns, pconn, node, d)
+    {
+        if (d->peer.id_hash == h && d != c && (d->newest_isakmp || d->newest_ipsec) &&
+            ident_equal(d->peer.id, id) && !push(&out, &cap, d))
+            break;
+    }
+    pluto_unlock(p);
+    return out;
+}
+
 void pconns_free(pconns *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -479,13 +509,9 @@ status conns_table_insert_instance(pluto *p, pconn *t, pconn *c)
     pluto_lock(p);
     status st = t->deleted ? ST_CLOSED : pair_insert(p, c);
     if (st == ST_OK) {
-        list_node *at = &t->node;
         c->serial = ++p->next_conn;
         c->instance = ++t->next_instance;
-        /* behind the template's other instances */
-        while (at->next != &p->conns && container_of(at->next, pconn, node)->parent == t)
-            at = at->next;
-        list_insert_before(at->next, &c->node);
+        list_insert_before(t->node.next, &c->node);
         p->stats.instances++;
         p->stats.conns++;
     }

@@ -41,6 +41,11 @@ pconn *pconn_instantiate(pconn *t, const instance_of *i);
 /* for instance.c: the table's reference moves to / comes back from the table; remove wants the lock held */
 status conns_table_insert_instance(pluto *p, pconn *t, pconn *c) MUST_CHECK;
 void conns_table_remove(pluto *p, pconn *c);
+/* The conns with exactly this pair of hosts; lock held. NULL: none */
+list *conns_bucket(pluto *p, const ip_addr *me, const ip_addr *other);
+/* Those that have SAs with a peer of this identity, but c itself. */
+pconns conns_with_peer_id(pluto *p, const pconn *c, const ident *id);
+uint64_t ident_hash(const ident *id);
 /* Changes the state's conn and its label. */
 void state_set_conn(pstate *st, pconn *c);
 void state_relabel(pstate *st);

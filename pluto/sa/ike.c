@@ -93,16 +93,24 @@ static void peer_put(void *owner)
 }
 static const mailbox_ops peer_mailbox_ops = {peer_ref, peer_put};
 
+static void peer_key(uint8_t key[20], const ip_addr *a)
+{
+    memset(key, 0, 20);
+    key[0] = a->family;
+    memcpy(key + 1, a->b, 16);
+}
+
 static peerbox *peer_get(pluto *p, const ip_addr *a)
 {
-    uint8_t key[20] = {a->family};
-    memcpy(key + 1, a->b, 16);
+    uint8_t key[20];
+    peer_key(key, a);
     pluto_lock(p);
     peerbox *r = hashmap_get(p->peers, SPAN_ARRAY(key));
     if (r) {
         r->refs++;
     } else if ((r = calloc(1, sizeof(*r))) != NULL) {
         r->p = p;
+        list_init(&r->ikes);
         ref_get(&p->refs);
         r->refs = 1;
         memcpy(r->key, key, sizeof(key));
@@ -210,6 +218,7 @@ status ike_new(ike **out, pluto *p, const endpoint *local, const endpoint *remot
     if (st == ST_OK) {
         i->in_by_i = true;
         list_append(&p->ikes, &i->node);
+        list_append(&i->peer->ikes, &i->near);
         p->stats.isakmp++;
         ike_ref(i); /* the table's */
     }
@@ -262,6 +271,7 @@ static bool bury_if_empty(pluto *p, ike *i)
     if (!i->phase1_gone || !list_empty(&i->quicks) || !i->node.next)
         return false;
     list_remove(&i->node);
+    list_remove(&i->near);
     return true;
 }
 
@@ -487,16 +497,99 @@ uint64_t quick_serial_by_spi(pluto *p, bool inbound, uint8_t proto, uint32_t spi
     return serial;
 }
 
+/* caller holds the lock */
+static bool ikes_push(ikes *l, size_t *cap, ike *i)
+{
+    if (l->n == *cap) {
+        size_t more = *cap ? *cap * 2 : 8;
+        ike **grown = realloc(l->i, more * sizeof(*grown));
+        if (!grown)
+            return false;
+        l->i = grown;
+        *cap = more;
+    }
+    l->i[l->n++] = ike_ref(i);
+    return true;
+}
+
 ikes ikes_all(pluto *p)
 {
     ikes out = {0};
+    size_t cap = 0;
     ike *i;
     pluto_lock(p);
-    size_t n = list_length(&p->ikes);
-    out.i = n ? calloc(n, sizeof(*out.i)) : NULL;
-    if (out.i) {
-        LIST_EACH(&p->ikes, ike, node, i)
-        out.i[out.n++] = ike_ref(i);
+    LIST_EACH(&p->ikes, ike, node, i)
+    {
+        if (!ikes_push(&out, &cap, i))
+            break;
+    }
+    pluto_unlock(p);
+    return out;
+}
+
+static ikes of_peer(const peerbox *r)
+{
+    ikes out = {0};
+    size_t cap = 0;
+    ike *i;
+    LIST_EACH(&r->ikes, ike, near, i)
+    {
+        if (!ikes_push(&out, &cap, i))
+            break;
+    }
+    return out;
+}
+
+ikes ikes_near(ike *i)
+{
+    pluto_lock(i->p);
+    ikes out = of_peer(i->peer);
+    pluto_unlock(i->p);
+    return out;
+}
+
+ikes ikes_of_address(pluto *p, const ip_addr *a)
+{
+    uint8_t key[20];
+    ikes out = {0};
+    peer_key(key, a);
+    pluto_lock(p);
+    const peerbox *r = hashmap_get(p->peers, SPAN_ARRAY(key));
+    if (r)
+        out = of_peer(r);
+    pluto_unlock(p);
+    return out;
+}
+
+static bool has_state_of(const ike *i, const pconn *c)
+{
+    quick *q;
+    pending *w;
+    if (i->st.c == c || (i->st.c && c->instance == i->st.c->instance && i->st.c->c == c->c))
+        return true;
+    LIST_EACH(&i->quicks, quick, node, q)
+    {
+        if (q->st.c == c)
+            return true;
+    }
+    LIST_EACH(&i->pendings, pending, node, w)
+    {
+        if (w->c == c)
+            return true;
+    }
+    return false;
+}
+
+ikes ikes_of_conn(pluto *p, const pconn *c)
+{
+    ikes out = {0};
+    size_t cap = 0;
+    ike *i;
+    pluto_lock(p);
+    LIST_EACH(&p->ikes, ike, node, i)
+    {
+        if (has_state_of(i, c) && !ikes_push(&out, &cap, i))
+            break;
     }
     pluto_unlock(p);
     return out;

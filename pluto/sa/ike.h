@@ -35,6 +35,9 @@ typedef struct ikes {
     size_t n;
 } ikes;
 ikes ikes_all(pluto *p);
+ikes ikes_near(ike *i);                           /* those that share its mailbox, itself included */
+ikes ikes_of_conn(pluto *p, const pconn *c);      /* those with a state of that conn */
+ikes ikes_of_address(pluto *p, const ip_addr *a); /* those with a peer there */
 void ikes_free(ikes *l);
 
 /* ---- mail ---- args are copied; packet is taken over, c and client are referenced. ST_CLOSED, ST_LIMIT:

@@ -137,20 +137,22 @@ static bool serves(const ike *i, const pconn *c)
 /* The SA to use: the newest established one, else one under way that we have started. */
 static ike *find_isakmp(pluto *p, const pconn *c)
 {
-    ike *i, *best = NULL;
+    ike *best = NULL;
+    ikes l = ikes_of_address(p, &c->peer.host);
     pluto_lock(p);
-    LIST_EACH(&p->ikes, ike, node, i)
-    {
-        bool up = state_isakmp_established(i->st.state);
-        if (!serves(i, c) || (!up && !i->st.initiator))
+    for (size_t k = 0; k < l.n; k++) {
+        ike *i = l.i[k];
+        bool is_up = state_isakmp_established(i->st.state);
+        if (!serves(i, c) || (!is_up && !i->st.initiator))
             continue;
         bool best_up = best && state_isakmp_established(best->st.state);
-        if (!best || (up && !best_up) || (up == best_up && i->st.serial > best->st.serial))
+        if (!best || (is_up && !best_up) || (is_up == best_up && i->st.serial > best->st.serial))
             best = i;
     }
     if (best)
         ike_ref(best);
     pluto_unlock(p);
+    ikes_free(&l);
     return best;
 }
 
@@ -206,12 +208,35 @@ void pluto_conn_initiate(pluto *p, pconn *c, pl_client *cl, uint64_t replaces, u
 
 /* ---- down ---- */
 
+static void drop_pending(ike *i, const pconn *c)
+{
+    pluto *p = i->p;
+    pending *w, *found = NULL;
+    pluto_lock(p);
+    LIST_EACH(&i->pendings, pending, node, w)
+    {
+        if (w->c == c)
+            found = w;
+    }
+    if (found) {
+        list_remove(&found->node);
+        p->stats.pending--;
+    }
+    pluto_unlock(p);
+    if (!found)
+        return;
+    client_unref(found->client);
+    pconn_unref(found->c);
+    free(found);
+}
+
 /* Ends the states of a conn in one mailbox, quick modes first so that their Deletes can still be sent. */
 static void down_mail(ike *i, ike_args *a)
 {
     quick *q;
     uint64_t upto = a->serial;
     list_node *n, *x;
+    drop_pending(i, a->c);
     for (n = i->quicks.next; n != &i->quicks; n = x) {
         q = container_of(n, quick, node);
         x = n->next;
@@ -235,7 +260,7 @@ static void down_mail(ike *i, ike_args *a)
 
 static void conn_down(pluto *p, pconn *c, pl_client *cl, bool tell)
 {
-    ikes l = ikes_all(p);
+    ikes l = ikes_of_conn(p, c);
     pluto_lock(p);
     uint64_t upto = p->next_state;
     c->up = false;

@@ -34,6 +34,7 @@ static void narrow(pconn *c, const instance_of *i)
     if (i->peer_id) {
         ident_unref(c->peer.id);
         c->peer.id = ident_ref(i->peer_id);
+        c->peer.id_hash = ident_hash(c->peer.id);
     }
     if (i->peer_client) {
         c->peer.client = *i->peer_client;
@@ -77,12 +78,15 @@ pconn *pconn_instantiate(pconn *from, const instance_of *i)
     pconn *t = from->instance ? from->parent : from, *c;
     pluto *p = t->p;
     pluto_lock(p);
-    LIST_EACH(&p->conns, pconn, node, c)
-    {
-        if (same_instance(c, t, i)) {
-            pconn_ref(c);
-            pluto_unlock(p);
-            return c;
+    list *near = conns_bucket(p, &t->me.host, &i->peer.ip);
+    if (near) {
+        LIST_EACH(near, pconn, pair, c)
+        {
+            if (same_instance(c, t, i)) {
+                pconn_ref(c);
+                pluto_unlock(p);
+                return c;
+            }
         }
     }
     bool full = p->stats.instances >= PLUTO_MAX_INSTANCES;

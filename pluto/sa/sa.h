@@ -45,6 +45,7 @@ typedef struct pconn_end {
     const conn_end *cfg; /* into pconn.c */
     ip_addr host;        /* any: %any */
     uint16_t ikeport;
+    uint64_t id_hash;
     ident *id; /* what we say, or demand of the peer; may have wildcards in a template */
     subnet client;
     bool has_client, has_wildcard_client; /* no client: the host itself */
@@ -145,12 +146,14 @@ typedef struct cfg_transaction {
 typedef struct peerbox {
     uint8_t key[20];
     unsigned refs; /* L */
+    list ikes;     /* L */
     pluto *p;
     mailbox mb;
 } peerbox;
 
 struct ike {
     list_node node; /* pluto.ikes; L */
+    list_node near; /* peerbox.ikes; L */
     list_node half; /* pluto.half_open or half_proven; L */
     refcount refs;
     peerbox *peer;
@@ -251,7 +254,8 @@ struct pluto {
     list ikes;
     hashmap *by_cookies, *by_i, *by_serial, *peers;
     hashmap *by_spi; /* inbound and outbound SPIs -> spi_entry */
-    list half_open, half_proven; /* responders without and with proof that the peer is where it says; oldest first */
+    list half_open,
+        half_proven; /* responders without and with proof that the peer is where it says; oldest first */
     unsigned n_half_open;
     uint64_t next_state, next_conn;
     uint32_t next_reqid;

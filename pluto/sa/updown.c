@@ -58,10 +58,8 @@ static quick *heir(quick *q)
     quick *o, *best = NULL;
     ike *i;
     pluto_lock(p);
-    LIST_EACH(&p->ikes, ike, node, i)
+    LIST_EACH(&q->ike->peer->ikes, ike, near, i)
     {
-        if (i->peer != q->ike->peer)
-            continue;
         LIST_EACH(&i->quicks, quick, node, o)
         {
             if (o != q && o->st.c == q->st.c && o->established && o->child &&
