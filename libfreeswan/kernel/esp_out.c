@@ -10,11 +10,11 @@
 
 status esp_out_batch_init(esp_out_batch *b)
 {
-    b->n = 0;
+    *b = (esp_out_batch){0};
     b->slots = malloc((size_t)ESP_BATCH *
                       ESP_SLOT); /* mostly never touched: a packet uses the first page of its slot */
     b->cache = calloc(1, sizeof *b->cache);
-    if (b->slots && b->cache)
+    if (b->slots && b->cache && esp_frags_new(&b->frags) == ST_OK)
         return ST_OK;
     esp_out_batch_fini(b);
     return ST_NO_MEMORY;
@@ -24,6 +24,7 @@ void esp_out_batch_fini(esp_out_batch *b)
 {
     free(b->slots);
     free(b->cache);
+    esp_frags_free(b->frags);
     *b = (esp_out_batch){0};
 }
 
@@ -211,19 +212,19 @@ static void protect(esp *e, esp_out_batch *b, const esp_policy *pol, const esp_f
         acquire(e, pol, f, g->pkt, g->seg ? 0 : g->n);
         return;
     }
-    if (!g->seg && g->n > e->mtu && dont_fragment(pkt)) {
+    if (!g->seg && !b->joined && g->n > e->mtu && dont_fragment(pkt)) {
         esp_icmp_unreachable(e, pkt, true);
         return;
     }
     if (s->mode == MODE_TRANSPORT && esp_flow_is_fragment(pkt)) {
-        /* RFC 4303 3.1.1: whole datagrams only; the host has cut it because of the device's MTU */
-        atomic_fetch_add_explicit(&e->drops_policy, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&e->drops_policy, 1,
+                                  memory_order_relaxed); /* one that could not be completed */
         return;
     }
     seal_all(e, s, b, g);
 }
 
-void esp_output(esp *e, esp_out_batch *b, const struct virtio_net_hdr *vh, uint8_t *pkt, size_t n)
+static void output_whole(esp *e, esp_out_batch *b, const struct virtio_net_hdr *vh, uint8_t *pkt, size_t n)
 {
     esp_flow f;
     esp_gso g;
@@ -248,6 +249,24 @@ void esp_output(esp *e, esp_out_batch *b, const struct virtio_net_hdr *vh, uint8
     atomic_fetch_add_explicit(&e->drops_policy, 1, memory_order_relaxed);
     if (pol && pol->p.kind == POLICY_REJECT)
         esp_icmp_unreachable(e, span_of(pkt, n), false);
+}
+
+void esp_output(esp *e, esp_out_batch *b, const struct virtio_net_hdr *vh, uint8_t *pkt, size_t n)
+{
+    uint8_t *owned = NULL;
+
+    if (!e->spd.whole || vh->gso_type != VIRTIO_NET_HDR_GSO_NONE || !esp_ip_header(span_of(pkt, n)) ||
+        !esp_flow_is_fragment(span_of(pkt, n))) {
+        output_whole(e, b, vh, pkt, n);
+        return;
+    }
+    span whole = esp_frags_add(b->frags, span_of(pkt, n), runtime_now_ms(e->rt), &owned);
+    if (whole.n) {
+        b->joined = true;
+        output_whole(e, b, vh, (uint8_t *)(uintptr_t)whole.p, whole.n);
+        b->joined = false;
+    }
+    free(owned);
 }
 
 /* ---- the thread ---- */

@@ -6,6 +6,8 @@
  * sockets for what travels outside esp_crypt.c  one packet sealed or opened                 esp_out.c,
  * esp_in.c  the two directions; esp_icmp.c errors to senders esp_replay.c the window of RFC 4303 3.4.3, with
  * ESN      esp_flow.c   what of a packet policies look at
+ *                                                           esp_frag.c   fragments put together before
+ * sealing
  *
  * Threads: `out` reads the TUN device, seals and sends; `in` receives from the raw sockets, opens and writes
  * to the TUN; UDP-encapsulated packets come on the runtime's loop thread. All of them hold `lock` for reading
@@ -53,6 +55,14 @@ bool esp_flow_is_fragment(span pkt);
 size_t esp_ip_header(span pkt); /* 20…60 or 40; 0: no packet */
 uint8_t esp_get_tos(span pkt);
 void esp_set_ce(uint8_t *pkt, size_t n); /* congestion experienced, IPv4's checksum follows */
+
+/* ---- esp_frag.c ---- not thread safe: one per thread that sends */
+typedef struct esp_frags esp_frags;
+status esp_frags_new(esp_frags **out) MUST_CHECK;
+void esp_frags_free(esp_frags *t); /* NULL ok */
+/* A fragment; when it was the missing one, the whole packet in memory the caller frees (*owned), else an
+ * empty span. */
+span esp_frags_add(esp_frags *t, span pkt, int64_t now_ms, uint8_t **owned);
 
 /* ---- esp_replay.c ---- */
 enum { ESP_REPLAY_MAX = 4096 };
@@ -142,6 +152,7 @@ typedef struct esp_spd {
         *list[2]; /* POLICY_OUT, POLICY_IN: best first. FWD is counted only: what comes in is checked once */
     size_t n[2], cap[2];
     uint64_t generation; /* changes with every change: flow caches are good for one */
+    bool whole;          /* some outbound policy can only be asked about whole datagrams */
 } esp_spd;
 typedef struct esp_flow_cache {
     struct {
@@ -215,6 +226,9 @@ typedef struct esp_out_batch {
     size_t n;
     uint8_t *slots; /* ESP_BATCH of ESP_SLOT octets */
     esp_flow_cache *cache;
+    esp_frags *frags;
+    bool joined; /* the packet in hand was put together from fragments: its size says nothing about the sender
+                  */
 } esp_out_batch;
 typedef struct esp_held {
     list_node node;

@@ -137,6 +137,21 @@ static status reserve(esp_spd *d, policy_dir dir)
     return ST_OK;
 }
 
+/* Transport mode, and ports, which later fragments do not show. */
+static bool wants_whole(const kernel_policy *p)
+{
+    return p->kind == POLICY_IPSEC &&
+           (p->mode == MODE_TRANSPORT || p->src.from_port || p->src.to_port != 0xffff || p->dst.from_port ||
+            p->dst.to_port != 0xffff);
+}
+
+static void note_whole(esp_spd *d)
+{
+    d->whole = false;
+    for (size_t i = 0; i < d->n[POLICY_OUT] && !d->whole; i++)
+        d->whole = wants_whole(&d->list[POLICY_OUT][i]->p);
+}
+
 static status apply(esp *e, poltab_change change, const kernel_policy *now)
 {
     esp_policy *pol;
@@ -159,6 +174,7 @@ static status apply(esp *e, poltab_change change, const kernel_policy *now)
         pol->p = *now;
         put(&e->spd, pol);
     }
+    note_whole(&e->spd);
     return ST_OK;
 }
 

@@ -157,11 +157,12 @@ def tunnel_v6():
 def transport():
     up('tr', mode='transport')
     need(ping(OUTER['a'], OUTER['b']) == 3, 'no answer')
-    counted('tr', 3)
+    need(ping(OUTER['a'], OUTER['b'], size=4000) == 3, 'no answer to fragmented packets')
+    counted('tr', 6)
     down('tr')
     up('tr6', mode='transport', outer6=True)
-    need(ping(OUTER['a6'], OUTER['b6']) == 3, 'no answer over IPv6')
-    counted('tr6', 3)
+    need(ping(OUTER['a6'], OUTER['b6']) == 3 and ping(OUTER['a6'], OUTER['b6'], size=4000) == 3, 'no answer over IPv6')
+    counted('tr6', 6)
     down('tr6')
 
 

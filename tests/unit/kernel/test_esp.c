@@ -291,6 +291,67 @@ static void flows(void **state)
     assert_false(esp_flow_parse(&f, span_of(v6, 56), &l4));
 }
 
+/* Cuts a packet at `mtu`, feeds the pieces in the order given by step, expects the packet back. */
+static void cut_and_join(esp_frags *t, const uint8_t *pkt, size_t n, size_t mtu, size_t step, uint16_t id)
+{
+    size_t payload = n - 20, part = (mtu - 20) / 8 * 8, pieces = (payload + part - 1) / part;
+    uint8_t piece[2000], *owned = NULL;
+    span whole = SPAN_NULL;
+
+    for (size_t i = 0; i < pieces; i++) {
+        size_t k = i * step % pieces, at = k * part, len = payload - at < part ? payload - at : part;
+
+        assert_int_equal(whole.n, 0);
+        memcpy(piece, pkt, 20);
+        memcpy(piece + 20, pkt + 20 + at, len);
+        set_u16(piece + 2, (uint16_t)(20 + len));
+        set_u16(piece + 4, id);
+        set_u16(piece + 6, (uint16_t)(at / 8 | (k + 1 < pieces ? 0x2000 : 0)));
+        esp_ip4_checksum(piece);
+        whole = esp_frags_add(t, span_of(piece, 20 + len), 1000, &owned);
+    }
+    assert_int_equal(whole.n, n);
+    assert_memory_equal(whole.p + 20, pkt + 20, n - 20);
+    assert_int_equal(get_u16(whole.p + 6), 0);
+    assert_int_equal(get_u16(whole.p + 2), n);
+    assert_int_equal(esp_checksum(whole.p, 20, 0), 0);
+    free(owned);
+}
+
+static void fragments_are_joined(void **state)
+{
+    static uint8_t pkt[20000];
+    size_t n = make_tcp4(pkt, 17001);
+    uint8_t *owned = NULL;
+    esp_frags *t;
+
+    assert_int_equal(esp_frags_new(&t), ST_OK);
+    cut_and_join(t, pkt, n, 1400, 1, 1);
+    cut_and_join(t, pkt, n, 1400, 5, 2); /* out of order: 13 pieces */
+    cut_and_join(t, pkt, n, 600, 7, 3);
+    /* more unfinished ones than there is room for: the oldest goes */
+    uint8_t first[64];
+    memcpy(first, pkt, 44);
+    set_u16(first + 2, 44);
+    set_u16(first + 6, 0x2000);
+    for (uint16_t id = 10; id < 200; id++) {
+        set_u16(first + 4, id);
+        assert_int_equal(esp_frags_add(t, span_of(first, 44), 2000, &owned).n, 0);
+    }
+    cut_and_join(t, pkt, n, 1400, 1, 500);
+    /* overlapping: all of it is forgotten */
+    set_u16(first + 4, 300);
+    assert_int_equal(esp_frags_add(t, span_of(first, 44), 3000, &owned).n, 0);
+    assert_int_equal(esp_frags_add(t, span_of(first, 44), 3000, &owned).n, 0);
+    set_u16(first + 6, 3); /* the last one, behind the 24 octets */
+    assert_int_equal(esp_frags_add(t, span_of(first, 44), 3000, &owned).n, 0);
+    /* beyond 64 KiB */
+    set_u16(first + 6, 0x1fff);
+    assert_int_equal(esp_frags_add(t, span_of(first, 44), 3000, &owned).n, 0);
+    assert_null(owned);
+    esp_frags_free(t);
+}
+
 static void congestion_mark(void **state)
 {
     uint8_t p[100];
@@ -317,6 +378,7 @@ int main(void)
         cmocka_unit_test(trains_are_cut),
         cmocka_unit_test(flows),
         cmocka_unit_test(congestion_mark),
+        cmocka_unit_test(fragments_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
