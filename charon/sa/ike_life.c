@@ -382,7 +382,9 @@ void ike_sa_prepare_successor(ike_sa *to, ike_sa *from)
 {
     ike_sa_set_cfg(to, from->cfg);
     take_identity(to, from);
-    to->last_in_ms = to->last_out_ms = to->established_ms = runtime_now_ms(RT(from->ch));
+    to->established_ms = runtime_now_ms(RT(from->ch));
+    to->last_in_ms = to->established_ms;
+    to->last_out_ms = to->established_ms;
     ike_sa_set_state(to, IKE_ESTABLISHED);
     ike_sa_forget_handshake(to);
     sa_table_add_id(from->ch->sas, to);

@@ -40,9 +40,8 @@ typedef struct udp_socket {
     bool flushing; /* somebody sends, or the loop waits for EPOLLOUT */
 } udp_socket;
 
-typedef union control {
-    struct cmsghdr align;
-    uint8_t room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
+typedef struct control {
+    _Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 } control;
 
 typedef struct receive_slot {
@@ -160,7 +159,7 @@ static int receive_batch(net_udp *n, udp_socket *s)
 
 static size_t put_control(const out_packet *p, control *c)
 {
-    struct cmsghdr *h = &c->align;
+    struct cmsghdr *h = (struct cmsghdr *)(void *)c->room;
     if (addr_is_any(&p->local.ip))
         return 0;
     memset(c, 0, sizeof(*c));

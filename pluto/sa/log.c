@@ -14,6 +14,7 @@ static void emit(pluto *p, uint64_t unique, int level, int code, const char *tex
     LOG_CODE(&scope, IKE, level, code, "%s", text);
 }
 
+PRINTF_LIKE(4, 0)
 static void state_line(pstate *st, int level, int code, const char *fmt, va_list ap)
 {
     char text[LINE];
