@@ -54,6 +54,8 @@ class Host:
 
     def __init__(self, tag, base, name, kind, tree, addr, net):
         self.name, self.kind, self.addr, self.net = name, kind, addr, net
+        self.net2 = net.rsplit(".", 1)[0] + ".5"
+        self.addr6 = addr.replace("192.0.2.", "2001:db8::")
         self.ns = f"{tag}{name}"
         self.dir = os.path.join(base, name)
         self.root = os.path.join(self.dir, "root")
@@ -169,13 +171,16 @@ class Pair:
         for h in self.hosts:
             n = ("ip", "-n", h.ns)
             sh(*n, "addr", "add", h.addr + "/24", "dev", "eth0")
+            sh(*n, "addr", "add", h.addr6 + "/64", "dev", "eth0", "nodad")
             sh(*n, "link", "set", "eth0", "up")
             sh(*n, "link", "set", "lo", "up")
-            sh(*n, "addr", "add", h.net + ".1/24", "dev", "lo")
+            for net in (h.net, h.net2):
+                sh(*n, "addr", "add", net + ".1/24", "dev", "lo")
             other = b if h is a else a
             sh(*n, "route", "add", "default", "via", other.addr)
             # what no tunnel takes goes nowhere, so that an answer proves the tunnel
-            sh(*n, "route", "add", "blackhole", other.net + ".0/24")
+            for net in (other.net, other.net2):
+                sh(*n, "route", "add", "blackhole", net + ".0/24")
         for h in self.hosts:
             h.mount()
             h.start()
