@@ -3,6 +3,8 @@
  */
 #include "libfreeswan/kernel/updown.h"
 #include "config.h"
+#include "libstrongswan/run/paths.h"
+#include <pthread.h>
 #include <stdio.h>
 
 enum { MAX_VARS = 40 };
@@ -13,9 +15,20 @@ const char *updown_verb(char dst[32], const char *action, bool host, bool v6)
     return dst;
 }
 
+static char default_script[4200], firewall_script[4200];
+
+static void find_scripts(void)
+{
+    snprintf(default_script, sizeof default_script, "%s/_updown", path_ipsecdir());
+    snprintf(firewall_script, sizeof firewall_script, "%s/_updown iptables", path_ipsecdir());
+}
+
 const char *updown_default(bool firewall)
 {
-    return firewall ? IPSEC_DIR "/_updown iptables" : IPSEC_DIR "/_updown";
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, find_scripts);
+    return firewall ? firewall_script : default_script;
 }
 
 /* ---- environment ---- */
