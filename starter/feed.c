@@ -392,3 +392,33 @@ void feed_reload(starter *s, config *cfg)
     else
         feed_all(s, PLUTO, s->cfg);
 }
+
+static void tell_again(starter *s, const conn *c)
+{
+    for (int k = 0; k < DAEMONS; k++) {
+        link l;
+        if (!link_open(&l, s, (daemon_kind)k))
+            continue;
+        ask_name(&l, CTL_REQ_DEL_CONN, c->name, false);
+        add_conn(&l, c);
+        start_conn(&l, c);
+        link_close(&l);
+    }
+}
+
+bool feed_resolved(starter *s)
+{
+    bool waiting = false;
+    for (size_t i = 0; i < s->cfg->n_conns && !s->stopping; i++) {
+        conn *c = s->cfg->conns[i];
+        if (!conn_waits(c))
+            continue;
+        if (conn_resolve(c, NULL) != ST_OK) {
+            waiting = true;
+            continue;
+        }
+        say(LOG_NOTICE, "conn '%s': its names are resolved now", c->name);
+        tell_again(s, c);
+    }
+    return waiting;
+}

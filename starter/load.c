@@ -55,6 +55,16 @@ static void resolve(const config *previous, conn *c)
         old ? "; the previous address is used" : "; it is loaded and waits for an address");
 }
 
+static bool end_waits(const conn_end *e)
+{
+    return e->host_text && !e->host.family && !e->host_any && !e->host_defaultroute && !e->host_group;
+}
+
+bool conn_waits(const conn *c)
+{
+    return c->autostart != AUTO_IGNORE && (end_waits(&c->left) || end_waits(&c->right));
+}
+
 status starter_load(starter *s, const config *previous, config **out)
 {
     status st = config_load(out, s->conf_path);

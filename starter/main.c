@@ -22,6 +22,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+enum { RESOLVE_MIN_MS = 10 * 1000, RESOLVE_MAX_MS = 300 * 1000 };
+
 static int usage(void)
 {
     fprintf(stderr, "Usage: starter [--nofork] [--auto-update <sec>] [--debug|--debug-more|--debug-all]\n");
@@ -198,36 +200,54 @@ static void on_signal(starter *s, int signo)
     }
 }
 
-static int wait_ms(const starter *s, int64_t next_update)
+/* Until the earliest of some times (0: none); -1: for ever. */
+static int wait_ms(const starter *s, int64_t next_update, int64_t next_resolve)
 {
-    int64_t restart = daemon_next_restart(s), now = clock_mono_ms(&clock_system), best = -1;
-    if (restart >= 0)
-        best = restart;
-    if (next_update) {
-        int64_t left = next_update > now ? next_update - now : 0;
-        best = best < 0 || left < best ? left : best;
+    int64_t now = clock_mono_ms(&clock_system), best = daemon_next_restart(s);
+    const int64_t times[] = {next_update, next_resolve};
+    for (size_t i = 0; i < 2; i++) {
+        int64_t left = times[i] > now ? times[i] - now : 0;
+        if (times[i] && (best < 0 || left < best))
+            best = left;
     }
     return best > INT32_MAX ? INT32_MAX : (int)best;
 }
 
+static bool any_waits(const starter *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->cfg->n_conns && !any; i++)
+        any = conn_waits(s->cfg->conns[i]);
+    return any;
+}
+
 static void run(starter *s, int signals)
 {
-    int64_t period = 1000 * (int64_t)s->auto_update_s;
-    int64_t next_update = period ? clock_mono_ms(&clock_system) + period : 0;
+    int64_t period = 1000 * (int64_t)s->auto_update_s, resolve_pause = RESOLVE_MIN_MS;
+    int64_t next_update = period ? clock_mono_ms(&clock_system) + period : 0, next_resolve = 0;
     while (!s->stopping) {
         struct pollfd p = {.fd = signals, .events = POLLIN};
         struct signalfd_siginfo info;
         reap(s);
-        (void)poll(&p, 1, wait_ms(s, next_update));
+        if (!next_resolve && any_waits(s))
+            next_resolve = clock_mono_ms(&clock_system) + resolve_pause;
+        (void)poll(&p, 1, wait_ms(s, next_update, next_resolve));
         while (!s->stopping && read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
             on_signal(s, (int)info.ssi_signo);
         reap(s);
         if (s->stopping)
             break;
         daemon_restart_due(s, false);
-        if (next_update && clock_mono_ms(&clock_system) >= next_update) {
+        int64_t now = clock_mono_ms(&clock_system);
+        if (next_update && now >= next_update) {
             do_update(s);
-            next_update = clock_mono_ms(&clock_system) + period;
+            next_update = now + period;
+        }
+        if (next_resolve && now >= next_resolve) {
+            resolve_pause = feed_resolved(s) ? 2 * resolve_pause : RESOLVE_MIN_MS;
+            if (resolve_pause > RESOLVE_MAX_MS)
+                resolve_pause = RESOLVE_MAX_MS;
+            next_resolve = 0;
         }
     }
 }

@@ -49,6 +49,8 @@ void say(int priority, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* load.c: reads the file, says what is wrong, resolves names. previous (may be NULL): its addresses serve
  * where a name cannot be resolved now. *out is made even with errors; NULL without memory. */
 status starter_load(starter *s, const config *previous, config **out) MUST_CHECK;
+/* An end has a name that could not be resolved yet. */
+bool conn_waits(const conn *c);
 
 /* daemon.c */
 void daemon_init(starter *s);
@@ -71,6 +73,9 @@ void daemon_restart_due(starter *s, bool now);
 void feed_all(starter *s, daemon_kind kind, const config *cfg);
 /* The difference between what was told and `cfg`; which takes its place. */
 void feed_update(starter *s, config *cfg);
+/* Tries the names again that could not be resolved; conns that got their addresses are told anew. true: some
+ * still wait. */
+bool feed_resolved(starter *s);
 /* Takes everything away, then tells all of cfg. */
 void feed_reload(starter *s, config *cfg);
 
