@@ -9,9 +9,9 @@
 #define ATTACKER_IP "198.51.100.7"
 enum { REST_MS = 400 * 1000 }; /* after that long every attempt has been given up */
 
-extern const char conf_v1[], conf_v1_call[];       /* the same for IKEv1 */
-extern const char conf_responder[];                /* anybody with the secret may come in */
-extern const char conf_initiator[], conf_honest[]; /* TARGET_IP calls HONEST_IP: conn "call" */
+extern const char conf_v1[], conf_v1_call[], conf_v1_honest[]; /* the same for IKEv1 */
+extern const char conf_responder[];                            /* anybody with the secret may come in */
+extern const char conf_initiator[], conf_honest[];             /* TARGET_IP calls HONEST_IP: conn "call" */
 
 /* Counts; a failure prints its text. Returns ok. */
 bool check(bool ok, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -33,4 +33,6 @@ void v1_states(void);    /* v1_states.c */
 void v1_quick(void);
 void v1_fragments(void);
 void v1_flood(void);
+void v1_noise(void); /* noise.c */
+void v2_noise(void);
 void v2_flood(void); /* v2_flood.c */

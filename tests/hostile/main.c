@@ -33,6 +33,13 @@ const char conf_v1_call[] =
     "\tright=" HONEST_IP "\n\trightid=@honest\n\trightsubnet=10.2.0.0/16\n\tauthby=secret\n"
     "\tike=aes128-sha1-ecp256!\n\tesp=aes128-sha1!\n\tpfs=no\n\tkeyingtries=1\n\tauto=add\n";
 
+const char conf_v1_honest[] = "conn answer\n"
+                              "\tkeyexchange=ikev1\n\tleft=" HONEST_IP
+                              "\n\tleftid=@honest\n\tleftsubnet=10.2.0.0/16\n"
+                              "\tright=" TARGET_IP
+                              "\n\trightid=@target\n\trightsubnet=10.1.0.0/16\n\tauthby=secret\n"
+                              "\tike=aes128-sha1-ecp256!\n\tesp=aes128-sha1!\n\tpfs=no\n\tauto=add\n";
+
 static unsigned passed, failed, skipped;
 
 bool check(bool ok, const char *fmt, ...)
@@ -54,7 +61,8 @@ bool check(bool ok, const char *fmt, ...)
 
 void start_target(target *t, const char *address, const char *conf)
 {
-    status st = target_start(t, conf == conf_v1 || conf == conf_v1_call, address, conf, HOSTILE_PSK);
+    status st = target_start(t, conf == conf_v1 || conf == conf_v1_call || conf == conf_v1_honest, address,
+                             conf, HOSTILE_PSK);
     if (st != ST_OK) {
         fprintf(stderr, "hostile: unable to start an engine: %s\n", status_text(st));
         exit(2);
@@ -91,6 +99,7 @@ static const struct {
     {"ikev2-flood", v2_flood},         {"ikev1-malformed", v1_malformed},
     {"ikev1-states", v1_states},       {"ikev1-quick", v1_quick},
     {"ikev1-fragments", v1_fragments}, {"ikev1-flood", v1_flood},
+    {"ikev2-noise", v2_noise},         {"ikev1-noise", v1_noise},
 };
 
 int main(int argc, char **argv)
