@@ -374,7 +374,7 @@ static void duo_add(party *p, const char *text)
 static void duo_psk(party *p, const char *id1, const char *id2, const char *psk)
 {
     const char *names[2] = {id1, id2};
-    ident *ids[2];
+    ident *ids[2] = {NULL, NULL};
     size_t n = 0;
 
     for (int i = 0; i < 2; i++) {

@@ -378,6 +378,71 @@ static void peer_restarted(void **state)
     duo_free(d);
 }
 
+static void ipv6(void **state)
+{
+    static const char conf[] =
+        "conn net\n keyexchange=ikev2\n authby=secret\n left=fd77::1\n right=fd77::2\n leftid=@a.test\n"
+        " rightid=@b.test\n leftsubnet=fd01::/64\n rightsubnet=fd02::/64\n auto=add\n";
+    duo *d = duo_new();
+    buf text = {0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        d->p[i].ip = duo_addr(i ? "fd77::2" : "fd77::1");
+        duo_add(&d->p[i], conf);
+        duo_psk(&d->p[i], "%any", "%any", "a secret");
+    }
+    assert_int_equal(try_up(d, 0), ST_OK);
+    assert_up(d, 1, 1);
+    charon_status(d->p[0].ch, NULL, false, &text);
+    assert_non_null(
+        strstr(buf_cstr(&text), "         net[1]: ESTABLISHED, fd77::1[a.test]...fd77::2[b.test]\n"));
+    assert_non_null(strstr(buf_cstr(&text), "fd01::/64 === fd02::/64 \n"));
+    buf_free(&text);
+    duo_free(d);
+}
+
+static void close_action(void **state)
+{
+    duo *d = pair(BASE NETS " closeaction=restart\n", BASE NETS);
+
+    (void)state;
+    assert_int_equal(try_up(d, 0), ST_OK);
+    charon_terminate(d->p[1].ch, "net{}", NULL);
+    duo_run(d, 2000);
+    assert_up(d, 1, 1); /* made again at once */
+    charon_terminate(d->p[1].ch, "net", NULL);
+    duo_run(d, 2000);
+    assert_up(d, 1, 1);
+    charon_terminate(d->p[0].ch, "net", NULL); /* one's own wish is respected */
+    duo_run(d, 2000);
+    assert_up(d, 0, 0);
+    duo_free(d);
+}
+
+static void reconfiguration(void **state)
+{
+    duo *d = pair(BASE NETS, BASE NETS);
+    msgbuf why;
+    config *cfg = NULL;
+    static const char other[] = BASE " leftsubnet=10.1.0.0/16\n rightsubnet=10.5.0.0/16\n";
+
+    (void)state;
+    assert_int_equal(try_up(d, 0), ST_OK);
+    assert_int_equal(config_parse(&cfg, other, sizeof(other) - 1, "x", NULL), ST_OK);
+    assert_int_equal(charon_add_conn(d->p[0].ch, cfg->conns[0], &why), ST_EXISTS);
+    assert_int_equal(charon_del_conn(d->p[0].ch, "net", &why), ST_OK);
+    assert_int_equal(charon_del_conn(d->p[0].ch, "net", &why), ST_NOT_FOUND);
+    assert_up(d, 1, 1); /* what is up stays, and can still be rekeyed */
+    charon_rekey(d->p[0].ch, "net{1}", NULL);
+    charon_rekey(d->p[1].ch, "net", NULL);
+    duo_run(d, 30000);
+    assert_up(d, 1, 1);
+    assert_int_equal(charon_add_conn(d->p[0].ch, cfg->conns[0], &why), ST_OK);
+    config_free(cfg);
+    duo_free(d);
+}
+
 static void statusall(void **state)
 {
     duo *d = pair(BASE " leftsubnet=10.1.0.0/16\n ike=aes128-sha1-modp2048!\n esp=aes128-sha1!\n",
@@ -428,6 +493,9 @@ int main(void)
         cmocka_unit_test(newer_replaces_older),
         cmocka_unit_test(peer_restarted),
         cmocka_unit_test(statusall),
+        cmocka_unit_test(ipv6),
+        cmocka_unit_test(close_action),
+        cmocka_unit_test(reconfiguration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
