@@ -40,12 +40,15 @@ charon {
             flush_line = yes } }
 }
 """
+# where a sanitizer build writes what it found
+SANITIZER = ("ASAN_OPTIONS=log_path=/var/log/sanitizer", "UBSAN_OPTIONS=print_stacktrace=1:log_path=/var/log/sanitizer",
+             "TSAN_OPTIONS=log_path=/var/log/sanitizer")
 
 
 def sh(*argv, check=True):
     p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if check and p.returncode:
-        raise RuntimeError(f"{' '.join(argv)}: {p.stdout.strip()}")
+        raise RuntimeError(f"{' '.join(argv)}: {p.stdout.strip()[-1000:]}")
     return p.stdout
 
 
@@ -121,7 +124,7 @@ class Host:
 
     def argv(self, command):
         return ["nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-u", "-r", "-w", "env", "-i",
-                "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "sh", "-c", "ulimit -n 4096; " + command]
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", *SANITIZER, "sh", "-c", "ulimit -n 4096; " + command]
 
     def run(self, command, timeout=30):
         """(status, output); 124 when it took too long."""
@@ -150,6 +153,9 @@ class Host:
         for name, path in (("syslog", os.path.join(self.dir, "syslog")), ("charon.log", self.root + "/var/log/charon.log")):
             if os.path.exists(path):
                 out[name] = open(path, "rb").read()
+        for name in os.listdir(self.root + "/var/log"):
+            if name.startswith("sanitizer"):
+                out[name] = open(os.path.join(self.root, "var/log", name), "rb").read()
         return out
 
 
