@@ -63,6 +63,18 @@ static void answer(dummy *d, ctl_client *c, const ctl_request *r)
     }
 }
 
+static void note_conn(dummy *d, const conn *c)
+{
+    note(d,
+         "%s: v%d type %d auth %x/%d pfs %d rekey %d ike %s life %d %d %d left %s[%s] %u nets %s right %s "
+         "any %d virt %s",
+         c->name, c->version, c->type, c->authby, c->auth_ah, c->pfs, c->rekey, c->ike ? c->ike : "-",
+         (int)c->ikelifetime_s, (int)c->keylife_s, c->dpdaction, c->left.host_text,
+         c->left.id_text ? c->left.id_text : "-", c->left.n_subnets,
+         c->left.n_subnets ? SUBNET_STR(&c->left.subnets[0]) : "-", c->right.host_text, c->right.host_any,
+         c->right.virt ? c->right.virt : "-");
+}
+
 static void handle(void *ctx, ctl_client *c, uint16_t type, span body)
 {
     dummy *d = ctx;
@@ -83,6 +95,11 @@ static void handle(void *ctx, ctl_client *c, uint16_t type, span body)
             name = ca->name;
         if (type != CTL_REQ_CONFIG)
             note(d, "%s %s", ENUM_STR(ctl_type_names, type), name);
+        if (cn && strncmp(cn->name, "cli", 3) == 0)
+            note_conn(d, cn);
+        if (r.mask || r.text || r.utc || r.from.family)
+            note(d, "mask %x text %s utc %d from %s data %zu", r.mask, r.text ? r.text : "-", r.utc,
+                 ADDR_STR(&r.from), r.data.n);
         conn_unref(cn);
         ca_section_unref(ca);
         answer(d, c, &r);
@@ -332,6 +349,115 @@ static void start_and_feed(void **state)
     heard("pluto list ");
 }
 
+#define ENDS "--host 192.0.2.1 --to --host 192.0.2.2 "
+
+static void whack_describes_conns(void **state)
+{
+    forget();
+    assert_int_equal(run("./ipsec whack --name cli1 --psk --encrypt --tunnel --pfs --host 192.0.2.1 --client "
+                         "10.1.0.0/16 --id @me "
+                         "--to --host %%any --client vhost:%%no,%%priv --ikelifetime 7200 --ipseclifetime "
+                         "1800 --rekeymargin 60 "
+                         "--ike aes128-sha1-modp2048 --dpdaction clear --dpddelay 5 --dpdtimeout 20"),
+                     0);
+    heard("pluto cli1: v1 type 0 auth 1/0 pfs 1 rekey 1 ike aes128-sha1-modp2048 life 7200 1800 1 left "
+          "192.0.2.1[@me] 1 nets "
+          "10.1.0.0/16 right %any any 1 virt vhost:%no,%priv");
+    /* a unique beginning of a name will do; options from a file; --delete with a description takes the old
+     * one's place */
+    assert_int_equal(run("echo '--rsasig \"--host\" 192.0.2.1 # comment' >opt; "
+                         "./ipsec whack --name cli2 --optionsfrom opt --to --host 192.0.2.2 --authent "
+                         "--dontrekey --delete --init --async"),
+                     0);
+    heard("pluto replace connection cli2");
+    heard("pluto cli2: v1 type 1 auth 2/1 pfs 0 rekey 0 ike - life 10800 3600 0 left 192.0.2.1[-] 0 nets - "
+          "right 192.0.2.2 any 0 "
+          "virt -");
+    heard("pluto initiate cli2");
+    assert_int_equal(run("./ipsec whack --name cli3 --pass " ENDS), 0);
+    heard("pluto cli3: v1 type 3 auth 20/0 pfs 0 rekey 1 ike - life 10800 3600 0 left 192.0.2.1[-] 0 nets - "
+          "right 192.0.2.2 any 0 "
+          "virt -");
+    assert_int_equal(run("./ipsec stroke add cli4 @a @b 192.0.2.1 192.0.2.2 10.1.0.0/16 10.2.0.0/16"), 0);
+    heard("charon cli4: v2 type 0 auth 1/0 pfs 1 rekey 1 ike - life 10800 3600 0 left 192.0.2.1[@a] 1 nets "
+          "10.1.0.0/16 right "
+          "192.0.2.2 any 0 virt -");
+}
+
+static void whack_requests(void **state)
+{
+    forget();
+    assert_int_equal(run("./ipsec whack --listcerts --listcrls --utc"), 0);
+    heard("pluto mask 204 text - utc 1 from %any data 0");
+    assert_int_equal(run("./ipsec whack --rereadsecrets --purgeocsp --debug-control --debug-natt"), 0);
+    heard("pluto mask 110 text - utc 0 from %any data 0");
+    assert_int_equal(run("./ipsec whack --keyid @x --addkey --pubkeyrsa 0x0103aabbcc"), 0);
+    heard("pluto mask 0 text @x utc 0 from %any data 5");
+    assert_int_equal(run("./ipsec whack --crash 192.0.2.9 --deletestate 7 --myid @me"), 0);
+    heard("pluto mask 0 text - utc 0 from 192.0.2.9 data 0");
+    heard("pluto mask 0 text @me utc 0 from %any data 0");
+    assert_int_equal(run("./ipsec whack --caname c --cacert c.pem --crluri http://x"), 0);
+    heard("pluto add ca c");
+    assert_int_equal(run("./ipsec whack --caname c --delete"), 0);
+    heard("pluto delete ca c");
+    assert_int_equal(run("./ipsec scencrypt 0011 --keyid 1:2"), 0);
+    heard("pluto mask 0 text 1:2 utc 0 from %any data 4");
+    assert_int_equal(run("./ipsec stroke down-srcip 10.0.0.1"), 0);
+    heard("charon mask 0 text - utc 0 from 10.0.0.1 data 0");
+    assert_int_equal(run("./ipsec stroke loglevel knl 2"), 0);
+    assert_int_equal(run("./ipsec stroke loglevel knl 5"), 255);
+    assert_int_equal(run("./ipsec stroke loglevel foo 1"), 255);
+    assert_non_null(strstr(read_file("out"), "invalid type (foo)!"));
+}
+
+static void whack_refuses(void **state)
+{
+    static const struct {
+        const char *args, *why;
+    } row[] = {
+        {"", "no action specified"},
+        {"--initiate", "missing --name"},
+        {"--name x --listen", "no reason for --name"},
+        {"--name x --name y", "duplicated flag \"name\""},
+        {"--name x --initiate --initiate", "duplicated flag \"initiate\""},
+        {"--label L --name x --psk --host 192.0.2.1",
+         "whack error: L \"x\" connection missing --host on one side of --to"},
+        {"--name x --psk --to --host 192.0.2.1", "connection missing --host before --to"},
+        {"--name x " ENDS, "must specify one of --rsasig or --psk"},
+        {"--name x --psk --pass " ENDS, "shunt connection cannot have authentication"},
+        {"--name x --psk --host %%any --to --host %%any", "both %any"},
+        {"--name x --psk --ikelifetime 100000 " ENDS, "'100000' is not a number from 0 to 86400"},
+        {"--name x --psk --ipseclifetime 1000 " ENDS, "ipseclifetime (1000 s) must be greater"},
+        {"--name x --psk --dpdaction hold " ENDS, "dpdaction requires dpddelay"},
+        {"--name x --psk --dpdaction hold --dpddelay 9 --dpdtimeout 8 " ENDS, "dpddelay must be less"},
+        {"--name x --psk --ike aes1 " ENDS, "ike=: 'aes1'"},
+        {"--name x --psk --client 10.0.0.0/8 --clientwithin 10.0.0.0/8 " ENDS,
+         "--client conflicts with --clientwithin"},
+        {"--name x --psk --host 192.0.2.1 --ipv6 --to --host 192.0.2.2",
+         "must stand before the first address"},
+        {"--scencrypt 00 --inbase 7", "not a valid base"},
+        {"--utc --status", "--utc goes with a list only"},
+        {"--oppohere 192.0.2.1", "--oppohere and --oppothere must be used together"},
+        {"--pubkeyrsa 0s00", "--pubkeyrsa must be preceded by --keyid"},
+        {"--caname x", "missing --cacert"},
+        {"--nosuch", "see --help"},
+        {"--status foo", "unexpected argument \"foo\""},
+        {"--optionsfrom /nonexistent", "No such file"},
+        {"--optionsfrom", "needs a file name"},
+    };
+    forget();
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        char command[600];
+        snprintf(command, sizeof(command), "./ipsec whack %s", row[i].args);
+        for (char *p = command; (p = strstr(p, "%%")); p++)
+            memmove(p, p + 1, strlen(p));
+        int code = run("%s", command);
+        if (code != 1 || !strstr(read_file("out"), row[i].why))
+            fail_msg("%s: %d %s", row[i].args, code, read_file("out"));
+    }
+    not_heard("connection");
+}
+
 static void update_sends_differences(void **state)
 {
     forget();
@@ -425,6 +551,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(bad_configuration),
         cmocka_unit_test(manual_is_current),
         cmocka_unit_test(start_and_feed),
+        cmocka_unit_test(whack_describes_conns),
+        cmocka_unit_test(whack_requests),
+        cmocka_unit_test(whack_refuses),
         cmocka_unit_test(update_sends_differences),
         cmocka_unit_test(reload_takes_everything_down),
         cmocka_unit_test(the_dead_are_replaced),
