@@ -79,6 +79,22 @@ status conn_end_set_host(conn *c, conn_end *e, const char *text, msgbuf *msg)
     return ST_OK;
 }
 
+/* Cuts "[tcp/http]" off, as strongSwan 5 writes it; it holds for the whole end, as leftprotoport does. */
+static status cut_protoport(conn_end *e, char *text, msgbuf *msg)
+{
+    char *open = strchr(text, '[');
+    size_t n = strlen(text);
+    if (!open)
+        return ST_OK;
+    if (text[n - 1] != ']')
+        return msg_fail(msg, ST_INVALID,
+                        "'%s' is not a subnet (address/bits or address/bits[protocol/port] is expected)",
+                        text);
+    text[n - 1] = '\0';
+    *open = '\0';
+    return conn_end_set_protoport(e, open + 1, msg);
+}
+
 static status add_net(conn_end *e, span word, bool *more, msgbuf *msg)
 {
     char text[128];
@@ -87,11 +103,14 @@ static status add_net(conn_end *e, span word, bool *more, msgbuf *msg)
         return msg_fail(msg, ST_INVALID, "'%.*s…' is not a subnet (address/bits is expected)", 60,
                         (const char *)word.p);
     span_cstr(word, text, sizeof(text));
+    status st = cut_protoport(e, text, msg);
+    if (st)
+        return st;
     if (strcmp(text, "%dynamic") == 0 || strncmp(text, "%dynamic/", 9) == 0) {
         e->subnet_dynamic = true;
         return ST_OK;
     }
-    status st = subnet_from_text(&s, text, msg);
+    st = subnet_from_text(&s, text, msg);
     if (st)
         return st;
     if (e->n_subnets >= CONN_MAX_SUBNETS)

@@ -7,7 +7,7 @@
 // clang-format off
 static const kw_word strict_words[] = {{"no", CRL_NO}, {"yes", CRL_YES}, {"ifuri", CRL_IFURI}, {NULL, 0}};
 static const kw_word unique_words[] = {{"no", UNIQUE_NO}, {"yes", UNIQUE_REPLACE}, {"replace", UNIQUE_REPLACE},
-                                       {"keep", UNIQUE_KEEP}, {NULL, 0}};
+                                       {"keep", UNIQUE_KEEP}, {"never", UNIQUE_NO}, {NULL, 0}};
 static const kw_word type_words[] = {{"tunnel", CONN_TUNNEL}, {"transport", CONN_TRANSPORT}, {"beet", CONN_BEET},
     {"passthrough", CONN_PASS}, {"pass", CONN_PASS}, {"drop", CONN_DROP}, {"reject", CONN_REJECT},
     {"transport_proxy", CONN_TRANSPORT_PROXY}, {NULL, 0}};
@@ -175,7 +175,7 @@ const keyword keywords[] = {
     CC("ah", kw_set_ah, "algorithms", NULL, "AH with these instead of ESP"),
     CC("modecfgpull", kw_set_modecfgpull, "yes or no", "no", "Openswan's modeconfig"),
     CC("encapsulation", kw_set_encapsulation, "yes, no or auto", "auto", "libreswan's forceencaps"),
-    ALIAS("lifetime", KW_CONN, "keylife"), ALIAS("salifetime", KW_CONN, "keylife"), ALIAS("ipsec_lifetime", KW_CONN, "keylife"),
+    ALIAS("sha256_96", KW_CONN, "sha2_truncbug"), ALIAS("lifetime", KW_CONN, "keylife"), ALIAS("salifetime", KW_CONN, "keylife"), ALIAS("ipsec_lifetime", KW_CONN, "keylife"),
     ALIAS("margintime", KW_CONN, "rekeymargin"), ALIAS("aggrmode", KW_CONN, "aggressive"), ALIAS("ike_frag", KW_CONN, "fragmentation"),
     ALIAS("ike_lifetime", KW_CONN, "ikelifetime"), ALIAS("modecfgdomain", KW_CONN, "modecfgdomains"),
     ALIAS("hostaddrfamily", KW_CONN, "connaddrfamily"), ALIAS("endaddrfamily", KW_CONN, "connaddrfamily"),
@@ -183,7 +183,7 @@ const keyword keywords[] = {
     CC("modecfgdns1", kw_set_dns, "an address", NULL, "the first name server"), CC("modecfgdns2", kw_set_dns, "an address", NULL, "the second"),
     CC("modecfgwins1", kw_set_nbns, "an address", NULL, "the first WINS server"), CC("modecfgwins2", kw_set_nbns, "an address", NULL, "the second"),
 #define CONN_WARN(n) CX(n, KW_WARN, NULL)
-    CONN_WARN("tfc"), CONN_WARN("xauthby"), CONN_WARN("xauthfail"), CONN_WARN("vti_interface"), CONN_WARN("vti_routing"),
+    CONN_WARN("tfc"), CONN_WARN("ikedscp"), CONN_WARN("hw_offload"), CONN_WARN("xauthby"), CONN_WARN("xauthfail"), CONN_WARN("vti_interface"), CONN_WARN("vti_routing"),
     CONN_WARN("vti_shared"), CONN_WARN("ipsec_interface"), CONN_WARN("priority"), CONN_WARN("nic_offload"),
     CONN_WARN("decap_dscp"), CONN_WARN("encap_dscp"), CONN_WARN("nopmtudisc"), CONN_WARN("mtu"), CONN_WARN("metric"),
     CONN_WARN("nflog"), CONN_WARN("narrowing"), CONN_WARN("overlapip"), CONN_WARN("sareftrack"), CONN_WARN("loopback"),
@@ -230,10 +230,11 @@ const keyword keywords[] = {
     E("xauthclient", KW_BOOL, xauth_client, "no", "this end answers it"),
     E("xauthusername", KW_STRING, xauth_username, NULL, "user name of the XAUTH client"),
     EC("modecfgclient", kw_end_modecfgclient, "yes or no", "no", "this end asks for a virtual address"),
+    EC("dns", kw_end_dns, "addresses, or %config to ask for them", NULL, "name servers for the other end's clients"),
     EC("addresspool", kw_end_addresspool, "first-last", NULL, "libreswan's sourceip of the other end"),
     ALIAS("subnets", KW_END, "subnet"), ALIAS("xauthname", KW_END, "xauthusername"), ALIAS("username", KW_END, "xauthusername"),
 #define END_WARN(n) EX(n, KW_WARN, NULL)
-    END_WARN("modecfgserver"), END_WARN("rsasigkey2"), END_WARN("certtype"), END_WARN("ckaid"), END_WARN("cat"), END_WARN("pubkey"),
+    END_WARN("modecfgserver"), END_WARN("groups2"), END_WARN("rsasigkey2"), END_WARN("certtype"), END_WARN("ckaid"), END_WARN("cat"), END_WARN("pubkey"),
     END_WARN("ecdsakey"), END_WARN("autheap"), END_WARN("vti"), END_WARN("interface_ip"), END_WARN("authby"), END_WARN("sigkey"),
     EX("espspi", KW_REFUSE, NO_MANUAL), EX("ahspi", KW_REFUSE, NO_MANUAL), EX("espenckey", KW_REFUSE, NO_MANUAL),
     EX("espauthkey", KW_REFUSE, NO_MANUAL), EX("ahkey", KW_REFUSE, NO_MANUAL),

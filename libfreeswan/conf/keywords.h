@@ -76,4 +76,4 @@ kw_set_fn kw_set_keyexchange, kw_set_ikev2, kw_set_auto, kw_set_authby, kw_set_e
     kw_set_listen, kw_set_virtual_private, kw_set_ca_auto, kw_set_encapsulation;
 kw_set_fn kw_end_host, kw_end_nexthop, kw_end_subnet, kw_end_subnetwithin, kw_end_protoport, kw_end_sourceip,
     kw_end_natip, kw_end_id, kw_end_rsasigkey, kw_end_auth, kw_end_auth2, kw_end_modecfgclient,
-    kw_end_addresspool;
+    kw_end_addresspool, kw_end_dns;

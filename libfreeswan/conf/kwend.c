@@ -170,3 +170,9 @@ status kw_end_addresspool(kw_target *t, const char *v, msgbuf *msg)
         return msg_fail(msg, ST_INVALID, "first-last (two addresses) is expected");
     return conn_set_str(t->c, &other->sourceip, v);
 }
+
+/* strongSwan 5: rightdns hands servers out; leftdns=%config asks, which a client does anyway. */
+status kw_end_dns(kw_target *t, const char *v, msgbuf *msg)
+{
+    return v[0] == '%' ? ST_OK : kw_set_dns(t, v, msg);
+}

@@ -353,6 +353,29 @@ static void words_of_other_suites(void **state)
     assert_non_null(message("'null' is left out"));
 }
 
+/* What a file of strongSwan 5 or 6 has besides. */
+static void words_of_later_years(void **state)
+{
+    must_load("config setup\n uniqueids=never\n charondebug=\"ike 1, knl 1, cfg 0\"\n" HEAD
+              " keyexchange=ikev2\n leftsubnet=10.1.0.0/16[tcp/443],10.2.0.1[6/443]\n "
+              "rightdns=10.1.0.53,10.1.0.54\n leftdns=%config\n"
+              " rightauth=eap-mschapv2\n leftauth=pubkey-sha256\n rightsourceip=10.9.0.0/24,2001:db8::/120\n "
+              "eap_identity=%identity\n"
+              " sha256_96=yes\n ikedscp=000000\n closeaction=restart\n dpdaction=trap\n "
+              "fragmentation=accept\n margintime=5m\n"
+              " lifetime=30m\n xauth_identity=carol\n tfc=%mtu\n leftcertpolicy=1.2.3,1.2.4\n");
+    const conn *c = get("a");
+    assert_int_equal(cfg->setup.uniqueids, UNIQUE_NO);
+    assert_int_equal(c->left.n_subnets, 2);
+    assert_true(c->left.proto == 6 && c->left.port == 443);
+    assert_string_equal(c->dns, "10.1.0.53 10.1.0.54");
+    assert_int_equal(c->right.auth, AUTH_EAP);
+    assert_string_equal(c->eap, "mschapv2");
+    assert_true(c->sha256_96 && c->dpdaction == DPD_HOLD && c->closeaction == DPD_RESTART);
+    assert_int_equal(c->keylife_s, 1800);
+    must_say(HEAD " leftsubnet=10.1.0.0/16[tcp\n", 5, "is not a subnet");
+}
+
 static void warnings_come_once(void **state)
 {
     must_load(HEAD " mtu=1400\nconn b\n left=192.0.2.1\n right=192.0.2.3\n mtu=1400\n");
@@ -455,6 +478,7 @@ int main(void)
         TEST(value_types),
         TEST(keywords_of_conns),
         TEST(words_of_other_suites),
+        TEST(words_of_later_years),
         TEST(warnings_come_once),
         TEST(includes),
         TEST(ten_thousand_conns),

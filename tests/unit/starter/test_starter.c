@@ -289,7 +289,7 @@ static void bad_configuration(void **state)
 {
     write_conf("config setup\n uniqueids=perhaps\n");
     assert_int_equal(run("./ipsec start"), 2);
-    assert_non_null(strstr(read_file("out"), "uniqueids=perhaps: no, yes, replace or keep is expected"));
+    assert_non_null(strstr(read_file("out"), "uniqueids=perhaps: no, yes, replace, keep or never is expected"));
     assert_non_null(strstr(read_file("out"), "fatal errors in config"));
     assert_int_equal(run("./ipsec checkconf"), 2);
     write_conf("conn odd\n auto=whenever\n");
