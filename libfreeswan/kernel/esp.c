@@ -67,6 +67,7 @@ static void esp_free(kernel *k)
         e->net->ops->set_esp(e->net, NULL, NULL);
     stop_threads(e);
     log_drops(e);
+    esp_guard_free(e->guard);
     kevents_close(e->events);
     esp_out_drop_held(e);
     esp_sad_fini(e);
@@ -157,6 +158,7 @@ static status start(esp *e, const kernel_config *cfg, msgbuf *msg)
         e->net = cfg->net;
         e->net->ops->set_esp(e->net, esp_input_udp, e);
     }
+    e->guard = esp_guard_new(e);
     return ST_OK;
 }
 

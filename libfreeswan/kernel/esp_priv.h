@@ -64,6 +64,12 @@ void esp_frags_free(esp_frags *t); /* NULL ok */
  * empty span. */
 span esp_frags_add(esp_frags *t, span pkt, int64_t now_ms, uint8_t **owned);
 
+/* ---- esp_guard.c ---- */
+typedef struct esp_guard esp_guard;
+esp_guard *esp_guard_new(esp *e); /* NULL: the kernel has no nftables, and it has been said */
+void esp_guard_free(esp_guard *g);
+void esp_guard_changed(esp_guard *g); /* inbound policies are others now; NULL ok; without e->lock held */
+
 /* ---- esp_replay.c ---- */
 enum { ESP_REPLAY_MAX = 4096 };
 typedef struct esp_replay {
@@ -266,6 +272,7 @@ struct esp {
     pthread_rwlock_t lock;
     esp_sad sad;
     esp_spd spd;
+    esp_guard *guard;
     pthread_mutex_t held_lock; /* leaf */
     list held;
     size_t n_held;

@@ -196,6 +196,8 @@ status esp_add_policy(kernel *k, const kernel_policy *p)
             (void)!poltab_del(e->spd.counted, p, &change, &now);
     }
     pthread_rwlock_unlock(&e->lock);
+    if (st == ST_OK && change != POLTAB_SAME && p->dir == POLICY_IN)
+        esp_guard_changed(e->guard);
     return st;
 }
 
@@ -210,6 +212,8 @@ status esp_del_policy(kernel *k, const kernel_policy *p)
     if (st == ST_OK)
         st = apply(e, change, &now);
     pthread_rwlock_unlock(&e->lock);
+    if (st == ST_OK && change != POLTAB_SAME && p->dir == POLICY_IN)
+        esp_guard_changed(e->guard);
     return st;
 }
 

@@ -120,6 +120,11 @@ def inner_ping(**kw):
     return ping(INNER['a'], INNER['b'], **kw)
 
 
+def echos(side):
+    """Echo requests that reached the host's IPv4."""
+    return int(sh('ip netns exec %s cat /proc/net/snmp | grep ^Icmp: | tail -1' % NS[side]).stdout.split()[9])
+
+
 def need(ok, why):
     if not ok:
         raise AssertionError(why)
@@ -342,7 +347,7 @@ def ports():
     down('p1')
 
 
-def clear_is_refused():
+def wrong_sa_is_refused():
     """Inbound packets of the wrong SA: authentic, but another policy's addresses."""
     up('f1', a_ts='10.1.0.1/32', b_ts='10.2.0.1/32')
     # a sends what b's policy does not allow through this SA
@@ -351,13 +356,35 @@ def clear_is_refused():
     sh('ip -n %s addr add 10.9.0.1/32 dev inner' % NS['a'])
     before = b.stats('f1')['in']
     need(ping('10.9.0.1', INNER['b'], count=2, wait=1) == 0, 'answered')
-    rx = sh('ip netns exec %s cat /proc/net/snmp | grep ^Icmp: | tail -1' % NS['b']).stdout.split()
+    rx = echos('b')
     a('free', 'f2')
     sh('ip -n %s addr del 10.9.0.1/32 dev inner' % NS['a'])
     need(inner_ping() == 3, 'the allowed ones do not pass')
-    rx2 = sh('ip netns exec %s cat /proc/net/snmp | grep ^Icmp: | tail -1' % NS['b']).stdout.split()
-    need(b.stats('f1')['in'] >= before + 3 and int(rx2[9]) - int(rx[9]) == 3, 'echo requests counted: %s %s' % (rx[9], rx2[9]))
+    need(b.stats('f1')['in'] >= before + 3 and echos('b') - rx == 3, 'echo requests: %d' % (echos('b') - rx))
     down('f1')
+
+
+def clear_is_dropped():
+    """What should come through a tunnel is not taken without it, whatever lets it through otherwise is."""
+    b('new', 'g1', OUTER['b'], OUTER['a'], 'tunnel', 0, 4, NET['b'], NET['a'], 0, 0, 0, 0)
+    time.sleep(0.1)
+    need(inner_ping() == 3, 'the way is not there before')
+    b('route', 'g1', 0)  # b wants protection for these, a knows nothing of it
+    time.sleep(0.2)
+    rx = echos('b')
+    need(inner_ping(count=2, wait=1) == 0, 'taken in the clear')
+    need(echos('b') == rx, 'reached the host')
+    need(ping(OUTER['a'], OUTER['b']) == 3 and ping(OUTER['a6'], OUTER['b6']) == 3, 'others are hit too')
+    need(ping(INNER['b'], INNER['b'], side='b') == 3, 'loopback is hit')
+    b('free', 'g1')
+    time.sleep(0.2)
+    need(inner_ping() == 3, 'goes on after the policy')
+    # host to host: neighbour discovery and IKE ports stay open
+    b('new', 'g2', OUTER['b6'], OUTER['a6'], 'transport', 0, 5, OUTER['b6'], OUTER['a6'], 0, 0, 0, 0)
+    b('route', 'g2', 0)
+    time.sleep(0.2)
+    need(ping(OUTER['a6'], OUTER['b6'], count=1, wait=1) == 0, 'IPv6 taken in the clear')
+    b('free', 'g2')
 
 
 def bulk():
@@ -380,7 +407,7 @@ def bulk():
     return 'Mbit/s %s, replay drops %d' % (rates, s['replay'])
 
 
-CASES = [tunnel, tunnel_v6, transport, udp_encap, algorithms, esn, rekey, acquire, expire, moving, shunts, ports, clear_is_refused, bulk]
+CASES = [tunnel, tunnel_v6, transport, udp_encap, algorithms, esn, rekey, acquire, expire, moving, shunts, ports, wrong_sa_is_refused, clear_is_dropped, bulk]
 if backend == 'xfrm':
     CASES += [ah, ipcomp]
 
