@@ -15,6 +15,7 @@ extern const char conf_initiator[], conf_honest[];             /* TARGET_IP call
 
 /* Counts; a failure prints its text. Returns ok. */
 bool check(bool ok, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void skip(const char *why); /* counts it and says why */
 /* Starts or ends the process. pluto for conf_v1…, charon for the others. */
 void start_target(target *t, const char *address, const char *conf);
 /* No IKE_SA, nothing in the kernel, after the timeouts have passed. */
@@ -33,6 +34,9 @@ void v1_states(void);    /* v1_states.c */
 void v1_quick(void);
 void v1_fragments(void);
 void v1_flood(void);
+void oom_prepare(void); /* oom.c; first of all */
+void oom_v2(void);
+void oom_v1(void);
 void v1_noise(void); /* noise.c */
 void v2_noise(void);
 void v2_flood(void); /* v2_flood.c */

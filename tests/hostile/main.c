@@ -59,6 +59,12 @@ bool check(bool ok, const char *fmt, ...)
     return false;
 }
 
+void skip(const char *why)
+{
+    skipped++;
+    printf("SKIPPED %s\n", why);
+}
+
 void start_target(target *t, const char *address, const char *conf)
 {
     status st = target_start(t, conf == conf_v1 || conf == conf_v1_call || conf == conf_v1_honest, address,
@@ -100,6 +106,7 @@ static const struct {
     {"ikev1-states", v1_states},       {"ikev1-quick", v1_quick},
     {"ikev1-fragments", v1_fragments}, {"ikev1-flood", v1_flood},
     {"ikev2-noise", v2_noise},         {"ikev1-noise", v1_noise},
+    {"ikev2-memory", oom_v2},          {"ikev1-memory", oom_v1},
 };
 
 int main(int argc, char **argv)
@@ -109,6 +116,7 @@ int main(int argc, char **argv)
         verbose = true;
         arg++;
     }
+    oom_prepare();
     if (lib_load() != ST_OK) {
         fprintf(stderr, "hostile: no algorithms\n");
         return 2;
