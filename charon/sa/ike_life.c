@@ -406,6 +406,7 @@ void ike_sa_inherit(ike_sa *to, ike_sa *from)
     while ((n = list_pop(&from->children))) {
         child_sa *c = container_of(n, child_sa, node);
         c->sa = to;
+        kchild_set_log(c->k, to->log); /* the old one's name goes with it */
         atomic_store(&c->owner, to->unique);
         list_append(&to->children, n);
         to->n_children++;

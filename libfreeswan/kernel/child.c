@@ -155,6 +155,12 @@ void kchild_set_sourceip(kchild *c, const ip_addr *ip)
     c->p.my_sourceip = *ip;
 }
 
+void kchild_set_log(kchild *c, log_scope log)
+{
+    if (c)
+        c->log = log;
+}
+
 void kchild_set_script_ids(kchild *c, const char *my_id, const char *peer_id, const char *peer_ca,
                            const char *xauth_id)
 {

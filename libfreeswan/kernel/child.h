@@ -77,6 +77,8 @@ void kchild_set_reqid(kchild *c, uint32_t reqid); /* before installation */
 void kchild_set_endpoints(kchild *c, const endpoint *me, const endpoint *peer,
                           bool udp_encap); /* before installation */
 void kchild_set_sourceip(kchild *c, const ip_addr *ip);
+/* The child moves to another IKE_SA: from now on it speaks under that one's name. NULL child: nothing. */
+void kchild_set_log(kchild *c, log_scope log);
 void kchild_set_script_ids(kchild *c, const char *my_id, const char *peer_id, const char *peer_ca,
                            const char *xauth_id);
 /* Both peers agreed on IPComp: our CPI is the one of kchild_alloc_spi(), theirs: */
