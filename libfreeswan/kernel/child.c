@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { DEFAULT_REPLAY_WINDOW = 64, CHILD_MEMORY = 1 << 20 };
+enum { DEFAULT_REPLAY_WINDOW = 64 };
 
 static int slot_of(uint8_t proto)
 {
@@ -24,10 +24,28 @@ const conn_end *child_my_end(const kchild *c)
 }
 
 /* ---- life ---- */
-static bool copy_str(kchild *c, const char **to, const char *from)
+/* The strings of c->p in one piece of memory: a gateway has thousands of these. */
+static bool copy_strings(kchild *c)
 {
-    *to = from ? arena_str(&c->mem, span_str(from)) : NULL;
-    return !from || *to;
+    const char **fields[] = {&c->p.name, &c->p.my_id, &c->p.peer_id, &c->p.peer_ca, &c->p.xauth_id};
+    enum { FIELDS = sizeof fields / sizeof fields[0] };
+    size_t n = 0;
+
+    for (size_t i = 0; i < FIELDS; i++)
+        n += *fields[i] ? strlen(*fields[i]) + 1 : 0;
+    char *old = c->strings, *at = malloc(n + 1);
+    if (!at)
+        return false;
+    c->strings = at;
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (!*fields[i])
+            continue;
+        size_t len = strlen(*fields[i]) + 1;
+        *fields[i] = memcpy(at, *fields[i], len);
+        at += len;
+    }
+    free(old);
+    return true;
 }
 
 status kchild_new(kchild **out, const kchild_env *env, const kchild_params *p, log_scope log)
@@ -39,11 +57,10 @@ status kchild_new(kchild **out, const kchild_env *env, const kchild_params *p, l
     c->env = *env;
     c->p = *p;
     c->log = log;
-    arena_init(&c->mem, CHILD_MEMORY);
     c->p.conn = conn_ref((conn *)(uintptr_t)p->conn);
-    if (!copy_str(c, &c->p.name, p->name ? p->name : p->conn->name) || !copy_str(c, &c->p.my_id, p->my_id) ||
-        !copy_str(c, &c->p.peer_id, p->peer_id) || !copy_str(c, &c->p.peer_ca, p->peer_ca) ||
-        !copy_str(c, &c->p.xauth_id, p->xauth_id)) {
+    if (!c->p.name)
+        c->p.name = p->conn->name;
+    if (!copy_strings(c)) {
         kchild_free(c);
         return ST_NO_MEMORY;
     }
@@ -81,7 +98,7 @@ void kchild_free(kchild *c)
     conn_unref((conn *)(uintptr_t)c->p.conn);
     free(c->mine);
     free(c->theirs);
-    arena_free(&c->mem);
+    free(c->strings);
     free(c);
 }
 
@@ -164,9 +181,13 @@ void kchild_set_log(kchild *c, log_scope log)
 void kchild_set_script_ids(kchild *c, const char *my_id, const char *peer_id, const char *peer_ca,
                            const char *xauth_id)
 {
-    /* without memory the script misses a variable; the tunnel is worth more */
-    (void)(copy_str(c, &c->p.my_id, my_id) && copy_str(c, &c->p.peer_id, peer_id) &&
-           copy_str(c, &c->p.peer_ca, peer_ca) && copy_str(c, &c->p.xauth_id, xauth_id));
+    kchild_params before = c->p;
+    c->p.my_id = my_id;
+    c->p.peer_id = peer_id;
+    c->p.peer_ca = peer_ca;
+    c->p.xauth_id = xauth_id;
+    if (!copy_strings(c)) /* without memory the script misses a variable; the tunnel is worth more */
+        c->p = before;
 }
 
 void kchild_set_ipcomp(kchild *c, uint16_t peer_cpi)

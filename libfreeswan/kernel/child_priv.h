@@ -20,9 +20,9 @@ typedef struct child_polset {
 
 struct kchild {
     kchild_env env;
-    kchild_params p; /* strings point into mem */
+    kchild_params p; /* strings point into strings */
     log_scope log;
-    arena mem;
+    char *strings;
     traffic_sel *mine, *theirs;
     size_t n_mine, n_theirs;
     child_slot in[SLOT_COUNT], out[SLOT_COUNT];
