@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -206,6 +208,63 @@ static void batches_keep_order(void **state)
     stop(&a);
 }
 
+/* Many workers send at once while the loop receives. */
+enum { SENDERS = 4, EACH = 500 };
+
+typedef struct crowd {
+    runtime *rt;
+    net *net;
+    atomic_uint received;
+} crowd;
+
+static void count_ike(void *ctx, packet *p)
+{
+    crowd *c = ctx;
+    atomic_fetch_add(&c->received, 1);
+    packet_free(p);
+}
+
+static void *run_loop(void *arg)
+{
+    runtime_run(((crowd *)arg)->rt);
+    return NULL;
+}
+
+static void *send_many(void *arg)
+{
+    crowd *c = arg;
+    uint8_t m[200];
+    endpoint from = at("127.0.0.1", 500), to = at("127.0.0.2", 500);
+    memset(m, 1, sizeof(m));
+    for (int i = 0; i < EACH; i++)
+        if (net_send(c->net, &from, &to, false, SPAN_ARRAY(m)) != ST_OK)
+            break;
+    return NULL;
+}
+
+static void many_threads_send(void **state)
+{
+    crowd c = {0};
+    pthread_t loop, sender[SENDERS];
+    msgbuf msg = {{0}};
+    own_netns();
+    assert_int_equal(runtime_new(&c.rt, &(runtime_config){.workers = 2}), ST_OK);
+    assert_int_equal(net_udp_new(&c.net, c.rt, &(net_udp_config){.role = NET_ROLE_ALL}, &msg), ST_OK);
+    c.net->ops->set_ike(c.net, count_ike, &c);
+    assert_int_equal(pthread_create(&loop, NULL, run_loop, &c), 0);
+    for (int i = 0; i < SENDERS; i++)
+        assert_int_equal(pthread_create(&sender[i], NULL, send_many, &c), 0);
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(sender[i], NULL);
+    for (int i = 0; i < 500 && atomic_load(&c.received) < SENDERS * EACH; i++)
+        poll(NULL, 0, 10);
+    runtime_stop(c.rt, 0);
+    pthread_join(loop, NULL);
+    assert_true(atomic_load(&c.received) >= SENDERS * EACH * 9 / 10); /* UDP: the buffer may have been full */
+    c.net->ops->free(c.net);
+    runtime_free(c.rt);
+}
+
 /* v1 must reach pluto, the rest charon, on both ports; ESP by the SPI's bit. */
 static void split(daemon_side *pluto, daemon_side *charon)
 {
@@ -299,6 +358,7 @@ int main(void)
         cmocka_unit_test(odd_datagrams),
         cmocka_unit_test(trains),
         cmocka_unit_test(batches_keep_order),
+        cmocka_unit_test(many_threads_send),
         cmocka_unit_test(two_daemons_by_hand),
         cmocka_unit_test(two_daemons_of_starter),
         cmocka_unit_test(bad_inheritance),
