@@ -34,7 +34,8 @@ void v1_states(void);    /* v1_states.c */
 void v1_quick(void);
 void v1_fragments(void);
 void v1_flood(void);
-void oom_prepare(void); /* oom.c; first of all */
+void v1_initiator(void); /* v1_initiator.c */
+void oom_prepare(void);  /* oom.c; first of all */
 void oom_v2(void);
 void oom_v1(void);
 void v1_noise(void); /* noise.c */

@@ -105,8 +105,9 @@ static const struct {
     {"ikev2-flood", v2_flood},         {"ikev1-malformed", v1_malformed},
     {"ikev1-states", v1_states},       {"ikev1-quick", v1_quick},
     {"ikev1-fragments", v1_fragments}, {"ikev1-flood", v1_flood},
-    {"ikev2-noise", v2_noise},         {"ikev1-noise", v1_noise},
-    {"ikev2-memory", oom_v2},          {"ikev1-memory", oom_v1},
+    {"ikev1-initiator", v1_initiator}, {"ikev2-noise", v2_noise},
+    {"ikev1-noise", v1_noise},         {"ikev2-memory", oom_v2},
+    {"ikev1-memory", oom_v1},
 };
 
 int main(int argc, char **argv)
