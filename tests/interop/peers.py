@@ -13,7 +13,7 @@ import time
 DIRS = ("aacerts", "acerts", "cacerts", "certs", "crls", "ocspcerts", "private", "reqs", "policies")
 PEER_PLUGINS = ("aes des sha2 sha1 md5 mgf1 random nonce x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem fips-prf gmp "
                 "curve25519 chapoly xcbc cmac hmac kdf ctr ccm gcm openssl drbg attr kernel-libipsec kernel-netlink "
-                "socket-default stroke updown eap-identity eap-md5 counters")
+                "socket-default stroke updown eap-identity eap-md5 xauth-generic counters")
 PEER_CONF = f"""
 charon {{
     load = {PEER_PLUGINS}
