@@ -34,6 +34,12 @@ static void read_settings(charon *c)
     t->half_open_ms = settings_time_s(s, HALF_OPEN_MS / 1000, "charon.half_open_timeout") * 1000;
 }
 
+/* Addresses came or went: conns may have found their end of it. */
+static void host_changed(void *ctx)
+{
+    conntab_reorient(((charon *)ctx)->conns);
+}
+
 status charon_new(charon **out, const env *e, msgbuf *msg)
 {
     charon *c = calloc(1, sizeof(*c));
@@ -68,6 +74,8 @@ status charon_new(charon **out, const env *e, msgbuf *msg)
         return st;
     }
     trap_set_kernel_events(c);
+    if (e->host)
+        e->host->ops->on_change(e->host, host_changed, c);
     e->net->ops->set_ike(e->net, gate_receive, c);
     *out = c;
     return ST_OK;
@@ -106,6 +114,8 @@ void charon_free(charon *c)
     end_all(c);
     trap_remove_all(c);
     c->env->net->ops->set_ike(c->env->net, NULL, NULL);
+    if (c->env->host)
+        c->env->host->ops->on_change(c->env->host, NULL, c);
     c->env->kernel->ops->set_events(c->env->kernel, &none);
     cfg_cache_free(c->cfgs);
     conntab_free(c->conns);

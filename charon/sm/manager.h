@@ -20,6 +20,13 @@ void sm_send_last_delete(ike_sa *sa);
 void sm_send_notify_and_delete(ike_sa *sa, uint16_t type);
 bool sm_has_child_task(const ike_sa *sa, const conn *c);
 
+/* ---- shared by manager.c and receive.c ---- */
+ikev2_header sm_header(const ike_sa *sa, uint8_t exchange, bool response, uint32_t mid);
+status sm_seal(ike_sa *sa, const ikev2_header *h, const ikev2_builder *b, ikev2_packets *out) MUST_CHECK;
+void sm_send_packets(ike_sa *sa, const ikev2_packets *p, const endpoint *local, const endpoint *remote,
+                     bool natt);
+void sm_end_request(ike_sa *sa); /* the outstanding one is answered or given up */
+
 /* ---- the state table ---- */
 typedef verdict answer_fn(xchg *x);
 enum { SM_ANSWERS = 4 };

@@ -35,7 +35,7 @@ typedef struct host_ops {
     status (*del_ip)(host *h, const ip_addr *a);
     status (*add_route)(host *h, const host_route *r);
     status (*del_route)(host *h, const host_route *r);
-    /* fn runs as a job after addresses or routes changed. */
+    /* fn runs as a job after addresses or routes changed. NULL: whoever has this ctx hears no more. */
     void (*on_change)(host *h, void (*fn)(void *ctx), void *ctx);
     void (*free)(host *h); /* removes what it added: addresses, routes, the rule */
 } host_ops;

@@ -278,7 +278,14 @@ static void linux_on_change(host *base, void (*fn)(void *ctx), void *ctx)
 {
     host_linux *h = (host_linux *)base;
     pthread_mutex_lock(&h->lock);
-    if (h->n_listeners < MAX_LISTENERS) {
+    if (!fn) {
+        size_t kept = 0;
+        for (size_t i = 0; i < h->n_listeners; i++) {
+            if (h->listeners[i].ctx != ctx)
+                h->listeners[kept++] = h->listeners[i];
+        }
+        h->n_listeners = kept;
+    } else if (h->n_listeners < MAX_LISTENERS) {
         h->listeners[h->n_listeners].fn = fn;
         h->listeners[h->n_listeners].ctx = ctx;
         h->n_listeners++;
