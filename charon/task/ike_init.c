@@ -215,44 +215,60 @@ static void explain_proposals(ike_sa *sa, const peer_cfg *cfg, const proposals *
         proposals_text(theirs, theirs_text, sizeof(theirs_text)));
 }
 
-/* The first conn for this pair of addresses whose IKE proposals fit. */
-static bool choose_proposal(ike_sa *sa, const proposals *theirs, bool *by_key)
+/* Of the conns the query finds, the first whose IKE proposals fit. *nearest: the first that did not. */
+static bool try_conns(ike_sa *sa, const conn_query *q, const proposals *theirs, peer_cfg **nearest,
+                      msgbuf why[2], bool *by_key)
 {
-    conn_query q = {.me = sa->local.ip, .peer = sa->remote.ip, .version = CONN_IKEV2};
-    peer_cfg *nearest = NULL;
     oriented *conns = NULL;
-    msgbuf why = {0}, nearest_why = {0};
     bool found = false;
     size_t n = 0;
 
-    if (conntab_match(sa->ch->conns, &q, &conns, &n, &why) != ST_OK)
+    if (conntab_match(sa->ch->conns, q, &conns, &n, &why[0]) != ST_OK)
         n = 0;
     for (size_t i = 0; i < n && !found; i++) {
         peer_cfg *cfg = NULL;
-        if (cfg_cache_get(sa->ch->cfgs, &conns[i], &cfg, &why) != ST_OK) {
-            LOG(&sa->log, CFG, 1, "%s", why.text);
+        if (cfg_cache_get(sa->ch->cfgs, &conns[i], &cfg, &why[0]) != ST_OK) {
+            LOG(&sa->log, CFG, 1, "%s", why[0].text);
             continue;
         }
-        found = proposals_select(cfg->ike, theirs, true, false, &sa->prop, &why);
+        found = proposals_select(cfg->ike, theirs, true, false, &sa->prop, &why[0]);
         if (found) {
             *by_key = !(cfg->my_auth & AUTH_PSK) || (cfg->my_auth & AUTH_PUBKEY) ||
                       (cfg->peer_auth & AUTH_PUBKEY);
             LOG(&sa->log, CFG, 2, "found matching conn '%s' for its IKE proposals", cfg->c->name);
-        } else if (!nearest) {
-            nearest = peer_cfg_ref(cfg);
-            nearest_why = why;
+        } else if (!*nearest) {
+            *nearest = peer_cfg_ref(cfg);
+            why[1] = why[0];
         }
         peer_cfg_unref(cfg);
     }
+    conntab_list_free(conns, n);
+    return found;
+}
+
+/* The first conn for this pair of addresses whose IKE proposals fit. A gateway may have thousands of conns
+ * for travellers, nearly always with the same proposals: a few are looked at first. */
+static bool choose_proposal(ike_sa *sa, const proposals *theirs, bool *by_key)
+{
+    conn_query q = {.me = sa->local.ip, .peer = sa->remote.ip, .version = CONN_IKEV2, .max = 16};
+    peer_cfg *nearest = NULL;
+    msgbuf why[2] = {0};
+    bool found = try_conns(sa, &q, theirs, &nearest, why, by_key);
+
     if (!found && nearest) {
-        explain_proposals(sa, nearest, theirs, &nearest_why);
+        peer_cfg_unref(nearest);
+        nearest = NULL;
+        q.max = 0;
+        found = try_conns(sa, &q, theirs, &nearest, why, by_key);
+    }
+    if (!found && nearest) {
+        explain_proposals(sa, nearest, theirs, &why[1]);
     } else if (!found) {
         LOG(&sa->log, IKE, 0, "no matching config found for %s...%s", ADDR_STR(&sa->local.ip),
             ADDR_STR(&sa->remote.ip));
-        LOG(&sa->log, IKE, 1, "*explain* %s", why.text[0] ? why.text : "no conn is loaded for IKEv2");
+        LOG(&sa->log, IKE, 1, "*explain* %s", why[0].text[0] ? why[0].text : "no conn is loaded for IKEv2");
     }
     peer_cfg_unref(nearest);
-    conntab_list_free(conns, n);
     return found;
 }
 

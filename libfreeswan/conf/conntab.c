@@ -9,12 +9,14 @@
 #include "libstrongswan/base/hashmap.h"
 #include "libstrongswan/base/list.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 typedef struct entry {
-    list_node node; /* conntab.all */
-    list_node same; /* peers.list of its address, or conntab.any_peer */
+    list_node node;    /* conntab.all */
+    list_node same;    /* peers.list of its address, or conntab.any_peer */
+    list_node same_id; /* any_peer: bucket of its identity, or conntab.any_id */
     conn *c;
     uint64_t serial;
     bool oriented, local_is_right;
@@ -26,12 +28,23 @@ typedef struct peers { /* conns with one peer address */
     list list;
 } peers;
 
+typedef struct id_bucket { /* %any peers with one identity (or what looks like one) */
+    list list;
+    size_t key_n;
+    uint8_t key[];
+} id_bucket;
+
+enum { ID_KEY = IDENT_TEXT + 1 };
+
 struct conntab {
     host *h;
     pthread_rwlock_t lock; /* guards all below */
     hashmap *by_name;
     hashmap *by_peer; /* ip -> peers */
+    hashmap *by_id;   /* id_bucket.key -> id_bucket */
     list all, any_peer;
+    list any_id;         /* of any_peer: identity not known, or with wildcards */
+    size_t any_exact_me; /* of any_peer: how many name our address */
     uint64_t next_serial;
 };
 
@@ -96,11 +109,87 @@ static bool may_match(const entry *e)
     return e->oriented && !shunt && (peer_is_fixed(p) || p->host_any || p->allow_any);
 }
 
+/* Identities that are equal have the same key; the reverse need not hold. 0: no key, compare with everything.
+ * Case and blanks do not count in names; a DN is folded through its text. */
+static size_t id_key(const ident *id, uint8_t key[ID_KEY])
+{
+    char text[IDENT_TEXT];
+    size_t n = 1;
+    key[0] = (uint8_t)ident_type(id);
+    if (ident_type(id) != ID_FQDN && ident_type(id) != ID_USER_FQDN && ident_type(id) != ID_DER_ASN1_DN) {
+        span data = ident_data(id);
+        size_t m = data.n < ID_KEY - 1 ? data.n : ID_KEY - 1;
+        if (m)
+            memcpy(key + 1, data.p, m);
+        return 1 + m;
+    }
+    ident_text(id, text, sizeof(text));
+    if (ident_type(id) == ID_DER_ASN1_DN && (strchr(text, '+') || strlen(text) + 4 > sizeof(text)))
+        return 0; /* the parts of an RDN have no order; a text that was cut says too little */
+    for (const char *p = text; *p; p++)
+        if (*p != ' ')
+            key[n++] = (uint8_t)tolower((unsigned char)*p);
+    while (n > 1 && key[n - 1] == '.')
+        n--;
+    return n;
+}
+
+static bool names_our_address(const entry *e)
+{
+    const conn_end *me = my_end(e);
+    return !me->host_any && !me->host_defaultroute && !addr_is_any(&me->host);
+}
+
+static bool id_is_exact(const ident *id)
+{
+    return id && ident_type(id) != ID_ANY && !ident_has_wildcards(id);
+}
+
+static void unindex_id(conntab *t, entry *e)
+{
+    uint8_t key[ID_KEY];
+    list_remove(&e->same_id);
+    t->any_exact_me -= names_our_address(e);
+    size_t n = id_is_exact(e->peer_id) ? id_key(e->peer_id, key) : 0;
+    id_bucket *b = n ? hashmap_get(t->by_id, span_of(key, n)) : NULL;
+    if (b && list_empty(&b->list)) {
+        (void)hashmap_remove(t->by_id, span_of(b->key, b->key_n));
+        free(b);
+    }
+}
+
+static status index_id(conntab *t, entry *e)
+{
+    uint8_t key[ID_KEY];
+    size_t n = id_is_exact(e->peer_id) ? id_key(e->peer_id, key) : 0;
+    id_bucket *b = n ? hashmap_get(t->by_id, span_of(key, n)) : NULL;
+    if (n && !b) {
+        b = calloc(1, sizeof(*b) + n);
+        if (!b)
+            return ST_NO_MEMORY;
+        list_init(&b->list);
+        b->key_n = n;
+        memcpy(b->key, key, n);
+        status st = hashmap_add(t->by_id, span_of(b->key, n), b);
+        if (st) {
+            free(b);
+            return st;
+        }
+    }
+    list_append(b ? &b->list : &t->any_id, &e->same_id);
+    t->any_exact_me += names_our_address(e);
+    return ST_OK;
+}
+
 static void unindex(conntab *t, entry *e)
 {
-    list_remove(&e->same);
-    if (!peer_is_fixed(peer_end(e)))
+    if (!e->same.next)
         return;
+    list_remove(&e->same);
+    if (!peer_is_fixed(peer_end(e))) {
+        unindex_id(t, e);
+        return;
+    }
     peers *p = hashmap_get(t->by_peer, ip_key(&peer_end(e)->host));
     if (p && list_empty(&p->list)) {
         (void)hashmap_remove(t->by_peer, ip_key(&p->ip));
@@ -113,8 +202,10 @@ static status index_entry(conntab *t, entry *e)
     if (!may_match(e))
         return ST_OK;
     if (!peer_is_fixed(peer_end(e))) {
-        list_append(&t->any_peer, &e->same);
-        return ST_OK;
+        status st = index_id(t, e);
+        if (!st)
+            list_append(&t->any_peer, &e->same);
+        return st;
     }
     peers *p = hashmap_get(t->by_peer, ip_key(&peer_end(e)->host));
     if (!p) {
@@ -171,11 +262,15 @@ status conntab_new(conntab **out, host *h)
     t->next_serial = 1;
     list_init(&t->all);
     list_init(&t->any_peer);
+    list_init(&t->any_id);
     status st = hashmap_new(&t->by_name);
     if (!st)
         st = hashmap_new(&t->by_peer);
+    if (!st)
+        st = hashmap_new(&t->by_id);
     if (st) {
         hashmap_free(t->by_name);
+        hashmap_free(t->by_peer);
         free(t);
         return st;
     }
@@ -202,6 +297,7 @@ void conntab_free(conntab *t)
     }
     hashmap_free(t->by_name);
     hashmap_free(t->by_peer);
+    hashmap_free(t->by_id);
     pthread_rwlock_destroy(&t->lock);
     free(t);
 }
@@ -424,6 +520,39 @@ static int by_score(const void *a, const void *b)
     return x->e->serial < y->e->serial ? -1 : x->e->serial > y->e->serial;
 }
 
+/* Once the peer's name is known, those of that name and those who may have any. Without it, all, or the first
+ * `max` of the best kind: nothing but our own address tells them apart then. */
+static void consider_travellers(const conntab *t, search *s)
+{
+    const conn_query *q = s->q;
+    uint8_t key[ID_KEY];
+    size_t n = q->peer_id ? id_key(q->peer_id, key) : 0, best = 0;
+    entry *e;
+    if (n) {
+        id_bucket *b = hashmap_get(t->by_id, span_of(key, n));
+        if (b)
+            LIST_EACH(&b->list, entry, same_id, e)
+            {
+                consider(s, e);
+            }
+        LIST_EACH(&t->any_id, entry, same_id, e)
+        {
+            consider(s, e);
+        }
+        if (!s->n && !list_empty(&t->any_peer)) /* one of the others, for the explanation */
+            consider(s, container_of(t->any_peer.next, entry, same));
+        return;
+    }
+    LIST_EACH(&t->any_peer, entry, same, e)
+    {
+        size_t before = s->n;
+        consider(s, e);
+        best += s->n > before && (names_our_address(e) || !t->any_exact_me);
+        if (q->max && !q->peer_id && best >= q->max)
+            break;
+    }
+}
+
 status conntab_match(conntab *t, const conn_query *q, oriented **out, size_t *n, msgbuf *msg)
 {
     search s = {.q = q, .msg = msg};
@@ -437,10 +566,7 @@ status conntab_match(conntab *t, const conn_query *q, oriented **out, size_t *n,
         {
             consider(&s, e);
         }
-    LIST_EACH(&t->any_peer, entry, same, e)
-    {
-        consider(&s, e);
-    }
+    consider_travellers(t, &s);
     if (s.n)
         qsort(s.found, s.n, sizeof(*s.found), by_score);
     if (!s.failed && s.n)

@@ -1,5 +1,6 @@
-/* The conns of a daemon: by name, and by who could be meant when a peer appears. Holds references; any thread; lock is a
- * leaf. Which end is ours (`orientation`) is decided with the host's addresses and kept beside the conn.
+/* The conns of a daemon: by name, and by who could be meant when a peer appears. Holds references; any
+ * thread; lock is a leaf. Which end is ours (`orientation`) is decided with the host's addresses and kept
+ * beside the conn.
  */
 #pragma once
 #include "libfreeswan/conf/conn.h"
@@ -10,7 +11,7 @@ typedef struct oriented {
     conn *c;
     const conn_end *me, *peer; /* into c */
     bool local_is_right;
-    bool oriented; /* false: neither end is us; then me = left */
+    bool oriented;   /* false: neither end is us; then me = left */
     uint64_t serial; /* order of loading; new for each replacement */
 } oriented;
 
@@ -24,13 +25,14 @@ status conntab_find(conntab *t, const char *name, oriented *out) MUST_CHECK;
 /* All conns by load order; the snapshot is the caller's to conntab_list_free(). */
 status conntab_list(conntab *t, oriented **out, size_t *n) MUST_CHECK;
 void conntab_list_free(oriented *rows, size_t n);
-/* Candidates for a peer at these addresses, best first: exact host pair, then %any peers; version is a conn_version mask.
- * peer_id NULL: not known yet. msg: the nearest miss, for the *explain* line. */
+/* Candidates for a peer at these addresses, best first: exact host pair, then %any peers; version is a
+ * conn_version mask. peer_id NULL: not known yet. msg: the nearest miss, for the *explain* line. */
 typedef struct conn_query {
     ip_addr me, peer;
     unsigned version;
     const ident *my_id;   /* IDr the peer asked for; NULL */
     const ident *peer_id; /* NULL */
+    size_t max;           /* at most so many %any peers while peer_id is not known; 0 = all */
 } conn_query;
 status conntab_match(conntab *t, const conn_query *q, oriented **out, size_t *n, msgbuf *msg) MUST_CHECK;
 /* After addresses or names changed. */

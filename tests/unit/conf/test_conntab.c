@@ -81,7 +81,7 @@ static const char *match(const char *me, const char *peer, unsigned version, con
         assert_int_equal(ident_from_text(&mine, my_id, NULL), ST_OK);
     if (peer_id)
         assert_int_equal(ident_from_text(&theirs, peer_id, NULL), ST_OK);
-    conn_query q = {addr(me), addr(peer), version, mine, theirs};
+    conn_query q = {addr(me), addr(peer), version, mine, theirs, 0};
     status st = conntab_match(tab, &q, &found, &n, &msg);
     names[0] = '\0';
     if (!st) {
@@ -205,12 +205,71 @@ static void ten_thousand_conns(void **state)
     }
 }
 
+static void travellers_by_identity(void **state)
+{
+    static const spec rows[] = {
+        {"carol", "192.168.0.1", "%any", NULL, "Carol@Example.NET", CONN_IKEV2},
+        {"carol2", "192.168.0.1", "%any", NULL, "carol@example.net", CONN_IKEV2},
+        {"host", "192.168.0.1", "%any", NULL, "@gw.example.net", CONN_IKEV2},
+        {"dn", "192.168.0.1", "%any", NULL, "C=CH, O=Lab,  CN=Dave", CONN_IKEV2},
+        {"dns", "192.168.0.1", "%any", NULL, "C=CH, O=Lab, CN=*", CONN_IKEV2},
+        {"key", "192.168.0.1", "%any", NULL, "@#0a0b0c", CONN_IKEV2},
+        {"multi", "192.168.0.1", "%any", NULL, "C=CH, O=Lab + OU=x", CONN_IKEV2},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        add(&rows[i]);
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "carol@example.net"),
+                        "carol carol2");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "CAROL@EXAMPLE.net"),
+                        "carol carol2");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "gw.example.net"), "host");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "C=CH, O=Lab, CN=Dave"), "dn dns");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "C=CH, O=lab, CN=dave"), "dn dns");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "C=CH, O=Lab, CN=Eve"), "dns");
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "@#0a0b0c"), "key");
+    assert_non_null(strstr(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "eve@example.net"),
+                           "it wants the peer's identity"));
+    assert_int_equal(conntab_del(tab, "carol"), ST_OK);
+    assert_string_equal(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "carol@example.net"), "carol2");
+    assert_int_equal(conntab_del(tab, "carol2"), ST_OK);
+    assert_non_null(
+        strstr(match("192.168.0.1", "10.9.9.9", CONN_IKEV2, NULL, "carol@example.net"), "nearest"));
+}
+
+static void few_are_enough(void **state)
+{
+    char name[32];
+    static const spec any = {"any", "%any", "%any", NULL, NULL, CONN_IKEV2};
+    static const spec fixed = {"fixed", "192.168.0.1", "10.9.9.9", NULL, NULL, CONN_IKEV2};
+    add(&any);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "t%d", i);
+        const spec s = {name, "192.168.0.1", "%any", NULL, name, i % 2 ? CONN_IKEV2 : CONN_IKEV1};
+        add(&s);
+    }
+    add(&fixed);
+    conn_query q = {.me = addr("192.168.0.1"), .peer = addr("10.9.9.9"), .version = CONN_IKEV2, .max = 8};
+    oriented *found;
+    size_t n;
+    assert_int_equal(conntab_match(tab, &q, &found, &n, NULL), ST_OK);
+    assert_int_equal(n, 10); /* the fixed one, eight travellers, and one of the worse kind met on the way */
+    assert_string_equal(found[0].c->name, "fixed");
+    assert_string_equal(found[1].c->name, "t1");
+    assert_string_equal(found[8].c->name, "t15");
+    conntab_list_free(found, n);
+    q.max = 0;
+    assert_int_equal(conntab_match(tab, &q, &found, &n, NULL), ST_OK);
+    assert_int_equal(n, 52);
+    conntab_list_free(found, n);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_table, free_table)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_and_order),       TEST(candidates_in_order), TEST(the_own_end_may_be_any),
-        TEST(addresses_come_and_go), TEST(ten_thousand_conns),
+        TEST(names_and_order),        TEST(candidates_in_order), TEST(the_own_end_may_be_any),
+        TEST(travellers_by_identity), TEST(few_are_enough),      TEST(addresses_come_and_go),
+        TEST(ten_thousand_conns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
