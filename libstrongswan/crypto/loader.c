@@ -10,14 +10,16 @@
 #include <stdlib.h>
 
 const char *const crypto_default_plugins =
-    "openssl random aes des md4 md5 sha1 sha2 hmac xcbc cmac fips-prf gmp";
+    "openssl random aes des twofish serpent md4 md5 sha1 sha2 hmac xcbc cmac fips-prf gmp";
 
-extern const plugin_desc openssl_plugin, gmp_plugin, aes_plugin, des_plugin, md4_plugin, md5_plugin,
-    sha1_plugin, sha2_plugin, hmac_plugin, xcbc_plugin, cmac_plugin, fips_prf_plugin, random_plugin;
+extern const plugin_desc openssl_plugin, gmp_plugin, aes_plugin, des_plugin, twofish_plugin, serpent_plugin,
+    md4_plugin, md5_plugin, sha1_plugin, sha2_plugin, hmac_plugin, xcbc_plugin, cmac_plugin, fips_prf_plugin,
+    random_plugin;
 
 static const plugin_desc *const built_in[] = {
-    &openssl_plugin, &gmp_plugin,  &aes_plugin,  &des_plugin,  &md4_plugin,      &md5_plugin,    &sha1_plugin,
-    &sha2_plugin,    &hmac_plugin, &xcbc_plugin, &cmac_plugin, &fips_prf_plugin, &random_plugin,
+    &openssl_plugin, &gmp_plugin,  &aes_plugin,  &des_plugin,      &twofish_plugin,
+    &serpent_plugin, &md4_plugin,  &md5_plugin,  &sha1_plugin,     &sha2_plugin,
+    &hmac_plugin,    &xcbc_plugin, &cmac_plugin, &fips_prf_plugin, &random_plugin,
 };
 
 /* Plugins of the field whose work is part of the libraries or daemons here: accepted, and shown as loaded. */

@@ -2,9 +2,10 @@
  * looks up an S-box by secret octets, so its time depends on the cache: prefer openssl where somebody may
  * measure.
  */
+#include "libstrongswan/crypto/blockcbc.h"
 #include "libstrongswan/crypto/plugin.h"
 
-enum { AES_BLOCK = 16, AES_MAX_ROUNDS = 14 };
+enum { AES_BLOCK = CBC_BLOCK, AES_MAX_ROUNDS = 14 };
 
 // clang-format off
 static const uint8_t SBOX[256] = {
@@ -81,17 +82,12 @@ static status aes_init(void *self, const crypto *c, encr_alg alg, span key)
     return ST_OK;
 }
 
-static void xor_block(uint8_t *to, const uint8_t *with)
-{
-    for (size_t i = 0; i < AES_BLOCK; i++)
-        to[i] ^= with[i];
-}
-
 /* The state is kept column by column, as the octets come: row r of column c is s[4 * c + r]. */
-static void encrypt_block(const aes *x, uint8_t s[AES_BLOCK])
+static void encrypt_block(const void *key, uint8_t *s)
 {
+    const aes *x = key;
     uint8_t t[AES_BLOCK];
-    xor_block(s, x->key[0]);
+    cbc_xor(s, x->key[0]);
     for (unsigned round = 1;; round++) {
         for (size_t i = 0; i < AES_BLOCK; i++) /* SubBytes and ShiftRows */
             t[i] = SBOX[s[(i + 4 * (i % 4)) % AES_BLOCK]];
@@ -102,20 +98,21 @@ static void encrypt_block(const aes *x, uint8_t s[AES_BLOCK])
             for (size_t r = 0; r < 4; r++)
                 s[c + r] = t[c + r] ^ all ^ times2(t[c + r] ^ t[c + (r + 1) % 4]);
         }
-        xor_block(s, x->key[round]);
+        cbc_xor(s, x->key[round]);
     }
     memcpy(s, t, AES_BLOCK);
-    xor_block(s, x->key[x->rounds]);
+    cbc_xor(s, x->key[x->rounds]);
 }
 
-static void decrypt_block(const aes *x, uint8_t s[AES_BLOCK])
+static void decrypt_block(const void *key, uint8_t *s)
 {
+    const aes *x = key;
     uint8_t t[AES_BLOCK];
-    xor_block(s, x->key[x->rounds]);
+    cbc_xor(s, x->key[x->rounds]);
     for (unsigned round = x->rounds - 1;; round--) {
         for (size_t i = 0; i < AES_BLOCK; i++)
             t[(i + 4 * (i % 4)) % AES_BLOCK] = INVERSE[s[i]];
-        xor_block(t, x->key[round]);
+        cbc_xor(t, x->key[round]);
         memcpy(s, t, AES_BLOCK);
         if (round == 0)
             return;
@@ -130,29 +127,13 @@ static void decrypt_block(const aes *x, uint8_t s[AES_BLOCK])
 
 static status cbc_encrypt(void *self, span iv, span in, uint8_t *out)
 {
-    uint8_t s[AES_BLOCK];
-    memcpy(s, iv.p, AES_BLOCK);
-    for (size_t i = 0; i < in.n; i += AES_BLOCK) {
-        xor_block(s, in.p + i);
-        encrypt_block(self, s);
-        memcpy(out + i, s, AES_BLOCK);
-    }
+    cbc_encrypt_blocks(encrypt_block, self, iv, in, out);
     return ST_OK;
 }
 
 static status cbc_decrypt(void *self, span iv, span in, uint8_t *out)
 {
-    uint8_t s[AES_BLOCK], previous[AES_BLOCK], cipher[AES_BLOCK];
-    memcpy(previous, iv.p, AES_BLOCK);
-    for (size_t i = 0; i < in.n; i += AES_BLOCK) {
-        memcpy(cipher, in.p + i, AES_BLOCK);
-        memcpy(s, cipher, AES_BLOCK);
-        decrypt_block(self, s);
-        xor_block(s, previous);
-        memcpy(out + i, s, AES_BLOCK);
-        memcpy(previous, cipher, AES_BLOCK);
-    }
-    wipe(s, sizeof s);
+    cbc_decrypt_blocks(decrypt_block, self, iv, in, out);
     return ST_OK;
 }
 

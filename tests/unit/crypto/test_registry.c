@@ -58,7 +58,7 @@ static void test_nothing_is_refused(void **state)
  * openssl. */
 static void test_software_plugins_alone(void **state)
 {
-    static const encr_alg encr[] = {ENCR_AES_CBC, ENCR_3DES, ENCR_DES};
+    static const encr_alg encr[] = {ENCR_AES_CBC, ENCR_3DES, ENCR_DES, ENCR_TWOFISH_CBC, ENCR_SERPENT_CBC};
     static const prf_alg prfs[] = {PRF_HMAC_MD5,      PRF_HMAC_SHA1,     PRF_HMAC_SHA2_256,
                                    PRF_HMAC_SHA2_384, PRF_HMAC_SHA2_512, PRF_AES128_XCBC,
                                    PRF_AES128_CMAC,   PRF_FIPS_SHA1_160, PRF_KEYED_SHA1};
@@ -69,7 +69,7 @@ static void test_software_plugins_alone(void **state)
     log_bus *bus = listen_to(&h);
     log_scope scope = {.bus = bus};
     crypto *c;
-    const char *list = "aes des md4 md5 sha1 sha2 hmac xcbc cmac fips-prf gmp random";
+    const char *list = "aes des twofish serpent md4 md5 sha1 sha2 hmac xcbc cmac fips-prf gmp random";
     assert_int_equal(crypto_load(&c, list, NULL, &scope), ST_OK);
     assert_string_equal(crypto_loaded_plugins(c), list);
     assert_null(strstr(h.text, "refused"));

@@ -1,0 +1,1 @@
+libstrongswan-src += $(wildcard $(d)/*.c)
