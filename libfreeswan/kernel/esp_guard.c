@@ -18,7 +18,7 @@
 
 enum {
     GUARD_MAX = 1000,  /* policies; a gateway with more has better places for a firewall */
-    GUARD_FIXED = 8,   /* rules for what may pass */
+    GUARD_FIXED = 10,  /* rules for what may pass */
     GUARD_RULE = 1024, /* octets of a rule's message, at most */
     GUARD_DELAY_MS = 20,
     GUARD_GATHER = 32,     /* policies from which on changes are gathered */
@@ -158,6 +158,37 @@ static void compare(batch *b, const void *p, size_t n)
     expr_end(b, data, elem);
 }
 
+/* Register 1, two octets: are any of these bits set? */
+static void any_bits(batch *b, uint16_t mask)
+{
+    static const uint16_t zero;
+    uint16_t be = htons(mask);
+    struct nlattr *elem, *data = expr_begin(b, "bitwise", &elem);
+
+    put_u32(b, NFTA_BITWISE_SREG, NFT_REG_1);
+    put_u32(b, NFTA_BITWISE_DREG, NFT_REG_1);
+    put_u32(b, NFTA_BITWISE_LEN, 2);
+    put_data(b, NFTA_BITWISE_MASK, &be, 2);
+    put_data(b, NFTA_BITWISE_XOR, &zero, 2);
+    expr_end(b, data, elem);
+    data = expr_begin(b, "cmp", &elem);
+    put_u32(b, NFTA_CMP_SREG, NFT_REG_1);
+    put_u32(b, NFTA_CMP_OP, NFT_CMP_NEQ);
+    put_data(b, NFTA_CMP_DATA, &zero, 2);
+    expr_end(b, data, elem);
+}
+
+static void load_exthdr(batch *b, uint8_t header, uint32_t offset, uint32_t n)
+{
+    struct nlattr *elem, *data = expr_begin(b, "exthdr", &elem);
+
+    put_u32(b, NFTA_EXTHDR_DREG, NFT_REG_1);
+    mnl_attr_put_u8(b->h, NFTA_EXTHDR_TYPE, header);
+    put_u32(b, NFTA_EXTHDR_OFFSET, offset);
+    put_u32(b, NFTA_EXTHDR_LEN, n);
+    expr_end(b, data, elem);
+}
+
 static void in_range(batch *b, const void *from, const void *to, size_t n)
 {
     struct nlattr *elem, *data = expr_begin(b, "range", &elem);
@@ -224,6 +255,23 @@ static void pass_port(batch *b, const esp_guard *g, uint16_t port)
     rule_end(b, exprs, NF_ACCEPT);
 }
 
+/* Later fragments show no ports, and IKE messages are cut as well. Without their first one, which is judged,
+ * they are lost. */
+static void pass_later_fragments(batch *b, const esp_guard *g)
+{
+    struct nlattr *exprs = rule_begin(b, g);
+
+    match_byte(b, NFT_META_NFPROTO, NFPROTO_IPV4);
+    load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, 6, 2);
+    any_bits(b, 0x1fff);
+    rule_end(b, exprs, NF_ACCEPT);
+    exprs = rule_begin(b, g);
+    match_byte(b, NFT_META_NFPROTO, NFPROTO_IPV6);
+    load_exthdr(b, IPPROTO_FRAGMENT, 2, 2);
+    any_bits(b, 0xfff8);
+    rule_end(b, exprs, NF_ACCEPT);
+}
+
 static void put_fixed(batch *b, const esp_guard *g)
 {
     const esp *e = g->e;
@@ -233,6 +281,7 @@ static void put_fixed(batch *b, const esp_guard *g)
     pass_device(b, g, "ipsec", 5);
     pass_device(b, g, e->tun_name, strlen(e->tun_name) + 1);
     pass_device(b, g, "lo", 3);
+    pass_later_fragments(b, g);
     exprs = rule_begin(b, g);
     match_byte(b, NFT_META_L4PROTO, IPPROTO_ESP);
     rule_end(b, exprs, NF_ACCEPT);
