@@ -99,10 +99,12 @@ def up(name, algs=CBC, proto='esp', esn=0, ipcomp=False, **kw):
         a('ipcomp', name, cb), b('ipcomp', name, ca)
     protos = proto.split('+')
     sa, sb = [a('spi', name, p) for p in protos], [b('spi', name, p) for p in protos]
-    b('install', name, 'both', proto, encr, bits, integ, esn, *sa)
-    b('policies', name)  # as in IKE: the responder is ready before the initiator talks
-    a('install', name, 'both', proto, encr, bits, integ, esn, *sb)
-    a('policies', name)
+    for side, spis in ((b, sa), (a, sb)):  # both can hear before either talks
+        side('install', name, 'in', proto, encr, bits, integ, esn, *spis)
+        side('policies', name)
+    for side, spis in ((b, sa), (a, sb)):
+        side('install', name, 'out', proto, encr, bits, integ, esn, *spis)
+
 
 
 def down(*names):

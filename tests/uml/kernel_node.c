@@ -75,7 +75,7 @@ static void log_line(void *ctx, const log_event *ev)
     fprintf(stderr, "%c %s\n", node.is_a ? 'a' : 'b', ev->text);
 }
 
-static void start(const char *backend, bool pluto)
+static pthread_t start(const char *backend, bool pluto)
 {
     static const kernel_events events = {NULL, on_acquire, on_expire, on_mapping};
     log_bus *bus;
@@ -117,6 +117,7 @@ static void start(const char *backend, bool pluto)
     pthread_mutex_init(&node.lock, NULL);
     if (pthread_create(&thread, NULL, loop, NULL))
         die("thread", "cannot start");
+    return thread;
 }
 
 /* ---- children ---- */
@@ -315,7 +316,7 @@ int main(int argc, char **argv)
         die("usage", "kernel-node BACKEND a|b [pluto]");
     setvbuf(stdout, NULL, _IOLBF, 0);
     node.is_a = argv[2][0] == 'a';
-    start(argv[1], argc > 3);
+    pthread_t thread = start(argv[1], argc > 3);
     printf("ok %s %s\n", node.kernel->ops->name, kernel_has_xfrm() ? "native" : "none");
     while (fgets(line, sizeof line, stdin)) {
         int n = 0;
@@ -331,6 +332,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < MAX_CHILDREN; i++)
         kchild_free(node.children[i].c);
     runtime_stop(node.rt, 0);
+    pthread_join(thread, NULL);
     node.kernel->ops->free(node.kernel);
     node.net->ops->free(node.net);
     node.host->ops->free(node.host);
