@@ -4,6 +4,7 @@
  */
 #include "libstrongswan/base/refcount.h"
 #include "libstrongswan/base/secret.h"
+#include "libstrongswan/cred/pgp.h"
 #include "libstrongswan/cred/readfile.h"
 #include "libstrongswan/cred/sig.h"
 #include <openssl/core_names.h>
@@ -136,6 +137,8 @@ status privkey_from_data(privkey **out, span data, const char *pass, msgbuf *msg
     *out = NULL;
     if (data.n == 0)
         return msg_fail(msg, ST_INVALID, "the private key is empty");
+    if (pgp_is_key(data))
+        return pgp_secret_key(out, data, msg);
     pass_asked p = {.pass = pass};
     EVP_PKEY *pkey = decode(data, &p);
     if (pkey)

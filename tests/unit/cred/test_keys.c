@@ -754,6 +754,72 @@ static void inline_numbers(void **state)
     }
 }
 
+static void put_mpi(buf *b, span s)
+{
+    unsigned bits = (unsigned)s.n * 8;
+    for (uint8_t top = s.p[0]; !(top & 0x80); top = (uint8_t)(top << 1))
+        bits--;
+    buf_put_u16(b, (uint16_t)bits);
+    buf_put(b, s);
+}
+
+/* An armored secret key: version and protection as told, header old (0x95) or new (0xc5), cut behind `keep`
+ * octets. */
+static status pgp_key(uint8_t version, uint8_t protection, uint8_t head, size_t keep, privkey **k)
+{
+    span n[RSA_NUMBERS];
+    uint8_t bytes[RSA_NUMBERS][256];
+    buf body = {0}, packet = {0}, text = {0};
+    numbers_of(rsa, n, bytes);
+    buf_put_u8(&body, version);
+    buf_put_u32(&body, 1200000000);
+    if (version == 3)
+        buf_put_u16(&body, 0);
+    buf_put_u8(&body, 1);
+    put_mpi(&body, n[RSA_N]);
+    put_mpi(&body, n[RSA_E]);
+    buf_put_u8(&body, protection);
+    put_mpi(&body, n[RSA_D]);
+    put_mpi(&body, n[RSA_Q]);
+    put_mpi(&body, n[RSA_P]);
+    put_mpi(&body, n[RSA_QINV]);
+    buf_put_u16(&body, 0);
+    buf_put_u8(&packet, head);
+    if (head == 0xc5)
+        buf_put_u8(&packet, 255);
+    if (head == 0xc5)
+        buf_put_u32(&packet, (uint32_t)body.n);
+    else
+        buf_put_u16(&packet, (uint16_t)body.n);
+    buf_put(&packet, buf_span(&body));
+    packet.n = packet.n < keep ? packet.n : keep;
+    buf_put_str(&text, "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: x\n\n");
+    text_put_base64(&text, buf_span(&packet));
+    buf_put_str(&text, "\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n");
+    msgbuf msg = {{0}};
+    status st = privkey_from_data(k, buf_span(&text), NULL, &msg);
+    assert_int_equal(st == ST_OK, msg.text[0] == 0);
+    buf_free(&body);
+    buf_free(&packet);
+    buf_free(&text);
+    return st;
+}
+
+static void openpgp_keys(void **state)
+{
+    privkey *k;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pgp_key(i ? 4 : 3, 0, i == 2 ? 0xc5 : 0x95, SIZE_MAX, &k), ST_OK);
+        assert_true(pubkey_equal(privkey_public(k), privkey_public(rsa)));
+        privkey_unref(k);
+    }
+    assert_int_equal(pgp_key(4, 254, 0x95, SIZE_MAX, &k), ST_DENIED); /* encrypted */
+    assert_int_equal(pgp_key(5, 0, 0x95, SIZE_MAX, &k), ST_UNSUPPORTED);
+    assert_int_equal(pgp_key(4, 0, 0x99, SIZE_MAX, &k), ST_INVALID); /* a public key */
+    for (size_t n = 0; n < 900; n += 7)
+        assert_int_not_equal(pgp_key(4, 0, 0x95, n, &k), ST_OK);
+}
+
 /* ---- RFC 7427 ---- */
 
 static void algorithm_identifiers(void **state)
@@ -879,6 +945,7 @@ int main(void)
         cmocka_unit_test(explicit_curve),
         cmocka_unit_test(private_key_wrappings),
         cmocka_unit_test(inline_numbers),
+        cmocka_unit_test(openpgp_keys),
         cmocka_unit_test(algorithm_identifiers),
         cmocka_unit_test(schemes_for_a_peer),
         cmocka_unit_test(many_threads),
