@@ -89,7 +89,10 @@ static void acquire(esp *e, const esp_policy *pol, const esp_flow *f, const uint
     drop_old_held(e, now);
     esp_held *h = find_held(e, pol->p.reqid);
     bool ask = !h || now - h->asked_ms >= ESP_ACQUIRE_MS;
-    if (!h && e->n_held < ESP_HELD_MAX && (h = calloc(1, sizeof *h + n)) != NULL) {
+    if (!h && e->n_held >= ESP_HELD_MAX)
+        remove_held(
+            e, container_of(e->held.next, esp_held, node)); /* the oldest: it is also what limits acquires */
+    if (!h && (h = calloc(1, sizeof *h + n)) != NULL) {
         h->reqid = pol->p.reqid;
         h->since_ms = now;
         h->n = n;

@@ -136,7 +136,7 @@ def counted(name, n):
     sa, sb = a.stats(name), b.stats(name)
     need(sa['out'] >= n and sb['in'] >= n and sb['out'] >= n and sa['in'] >= n, 'counters: %s %s' % (sa, sb))
     need(sa['auth'] + sb['auth'] + sa['replay'] + sb['replay'] == 0, 'errors: %s %s' % (sa, sb))
-    need(abs(sa['use_out'] - time.time()) < 30, 'use time %s' % sa)
+    need(all(abs(t - time.time()) < 30 for t in (sa['use_out'], sa['use_in'], sb['use_out'], sb['use_in'])), 'use times %s %s' % (sa, sb))
 
 
 # ---- the cases ----
