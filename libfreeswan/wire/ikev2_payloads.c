@@ -7,7 +7,7 @@
 #include "libfreeswan/wire/ikev2_internal.h"
 #include "libstrongswan/cred/ident.h"
 
-enum { KEY_LENGTH_ATTR = 14 };
+enum { FIRST_PAYLOADS = 16 };
 
 // clang-format off
 /* 3.3.5 */
@@ -198,6 +198,24 @@ static bool ends_chain(ikev2_msg *m, ikev2_payload *p, uint8_t next)
     return true;
 }
 
+/* Most messages have few payloads. */
+static status make_room(ikev2_msg *m)
+{
+    if (m->n < m->cap)
+        return ST_OK;
+    size_t cap = m->cap ? 4 * m->cap : FIRST_PAYLOADS;
+    ikev2_payload *p = arena_array(m->mem, cap, sizeof(*p));
+    if (!p)
+        return ST_NO_MEMORY;
+    if (m->n)
+        memcpy(p, m->p, m->n * sizeof(*p));
+    if (m->sk)
+        m->sk = p + (m->sk - m->p);
+    m->p = p;
+    m->cap = cap;
+    return ST_OK;
+}
+
 static status parse_payload(ikev2_msg *m, uint8_t type, span in, size_t *at, uint8_t *next, bool encrypted,
                             msgbuf *msg)
 {
@@ -211,6 +229,9 @@ static status parse_payload(ikev2_msg *m, uint8_t type, span in, size_t *at, uin
                         in.n - *at);
     if (encrypted && (type == PLV2_SK || type == PLV2_SKF))
         return msg_fail(msg, ST_INVALID, "encrypted payload inside an encrypted payload");
+    status st = make_room(m);
+    if (st != ST_OK)
+        return st;
     ikev2_payload *p = &m->p[m->n];
     memset(p, 0, sizeof(*p));
     p->type = type;
@@ -218,8 +239,7 @@ static status parse_payload(ikev2_msg *m, uint8_t type, span in, size_t *at, uin
     p->critical = (in.p[*at + 1] & 0x80) != 0;
     p->raw = span_of(in.p + *at, length);
     p->body = span_skip(p->raw, IKEV2_GENERIC);
-    status st = parse_body(m, p, msg);
-    if (st != ST_OK)
+    if ((st = parse_body(m, p, msg)) != ST_OK)
         return st;
     *next = in.p[*at];
     *at += length;
@@ -233,8 +253,6 @@ status ikev2_parse_chain(ikev2_msg *m, uint8_t first, span in, bool encrypted, m
     size_t at = 0;
     uint8_t type = first;
     m->opened |= encrypted;
-    if (!m->p && !(m->p = arena_array(m->mem, IKEV2_MAX_PAYLOADS, sizeof(*m->p))))
-        return ST_NO_MEMORY;
     while (type != PLV2_NONE) {
         uint8_t next = PLV2_NONE;
         status st = parse_payload(m, type, in, &at, &next, encrypted, msg);

@@ -301,8 +301,8 @@ typedef uint64_t payset; /* set of payload types */
 typedef struct ikev2_msg {
     ikev2_header h;
     span packet;
-    ikev2_payload *p; /* outer ones, then inner ones */
-    size_t n;
+    ikev2_payload *p; /* outer ones, then inner ones; may move when inner ones are added */
+    size_t n, cap;
     payset clear, enc;           /* what is there */
     payset many_clear, many_enc; /* what is there more than once */
     uint8_t critical;            /* unknown critical payload: its type (ST_UNSUPPORTED) */
