@@ -234,8 +234,8 @@ status ike_new(ike **out, pluto *p, const endpoint *local, const endpoint *remot
 status ike_set_cookies(ike *i, const uint8_t rcookie[8])
 {
     pluto *p = i->p;
-    memcpy(i->cookies + 8, rcookie, 8);
     pluto_lock(p);
+    memcpy(i->cookies + 8, rcookie, 8);
     status st = i->in_cookies ? ST_OK : hashmap_add(p->by_cookies, SPAN_ARRAY(i->cookies), i);
     i->in_cookies = i->in_cookies || st == ST_OK;
     pluto_unlock(p);

@@ -11,6 +11,7 @@
  * a leaf but for the mailbox lock: nothing is called under it but hash maps and mailbox_post().
  */
 #pragma once
+#include <stdatomic.h>
 #include "libfreeswan/kernel/child.h"
 #include "libfreeswan/wire/ikev1_payloads.h"
 #include "libstrongswan/base/hashmap.h"
@@ -77,7 +78,8 @@ struct pconn {
     /* dynamic, under pluto.lock */
     unsigned next_instance;
     uint64_t newest_isakmp, newest_ipsec, eroute_owner;
-    bool up, deleted, routed;
+    atomic_bool up; /* written under the lock, read anywhere */
+    bool deleted, routed;
     routing route;
     unsigned debug;
     unsigned n_states;
@@ -207,7 +209,7 @@ struct ike {
     timer_id phase15_timer;
     ip_addr virtual_ip; /* given to us or by us */
     bool virtual_ip_installed;
-    bool deleting;
+    atomic_bool deleting; /* read by whoever looks for an ISAKMP SA to use */
     unsigned failures;
 };
 
