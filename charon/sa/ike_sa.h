@@ -39,9 +39,10 @@ typedef struct handshake {
     size_t cookie_n;
     uint16_t group; /* of our KE; 0 = first of the proposal */
     unsigned restarts;
-    msgbuf refusal;       /* why the peer seems to refuse, in clear */
-    bool peer_asked_cert; /* it sent CERTREQ */
-    ident *asked_ca;      /* of the first CERTREQ hash that we know; NULL */
+    const char *auth_text; /* the method we used */
+    msgbuf refusal;        /* why the peer seems to refuse, in clear */
+    bool peer_asked_cert;  /* it sent CERTREQ */
+    ident *asked_ca;       /* of the first CERTREQ hash that we know; NULL */
 } handshake;
 
 /* One exchange outstanding, ours. */

@@ -240,6 +240,21 @@ status child_neg_request(child_neg *n, bool in_auth, ikev2_builder *out)
     return ST_OK;
 }
 
+static void explain_refusal(child_neg *n, uint16_t type)
+{
+    const child_sa *c = n->c;
+    char text[PROPOSAL_TEXT];
+
+    if (!c || !log_enabled(n->sa->log.bus, LG_CHD, 1))
+        return;
+    if (type == N_TS_UNACCEPTABLE)
+        LOG(&n->sa->log, CHD, 1, "*explain* conn '%s' asked for %s", n->cfg->c->name,
+            child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text)));
+    else if (type == N_NO_PROPOSAL_CHOSEN)
+        LOG(&n->sa->log, CHD, 1, "*explain* conn '%s' offered %s", n->cfg->c->name,
+            proposals_text(n->cfg->child, text, sizeof(text)));
+}
+
 static neg_result refused(child_neg *n, const ikev2_msg *in, const ikev2_notify *e)
 {
     uint16_t group = e->data.n == 2 ? get_u16(e->data.p) : 0;
@@ -267,6 +282,7 @@ static neg_result refused(child_neg *n, const ikev2_msg *in, const ikev2_notify 
     }
     LOG(&n->sa->log, CHD, 0, "received %s notify, no CHILD_SA built", ENUM_STR(ikev2_notify_names, e->type));
     msg_set(&n->why, "received %s notify, no CHILD_SA built", ENUM_STR(ikev2_notify_names, e->type));
+    explain_refusal(n, e->type);
     return e->type == N_NO_ADDITIONAL_SAS ? NEG_FULL : NEG_FAILED;
 }
 

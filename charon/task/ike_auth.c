@@ -90,6 +90,7 @@ static verdict auth_request(task *t, xchg *x)
     if (ask_id)
         ikev2_add_id(x->out, PLV2_IDR, (uint8_t)ident_type(cfg->peer_id), ident_data(cfg->peer_id));
     ok = add_auth(sa, &own, cfg->peer_id, x->out);
+    sa->hs->auth_text = own.text;
     auth_own_free(&own);
     if (!ok)
         x->why = "our AUTH payload could not be made";
@@ -132,6 +133,12 @@ static verdict auth_response(task *t, xchg *x)
     if (!ikev2_find(x->in, PLV2_AUTH)) {
         LOG(&sa->log, IKE, 0, "received %s notify error",
             n ? ENUM_STR(ikev2_notify_names, n->type) : "no AUTH payload and no");
+        if (n && n->type == N_AUTHENTICATION_FAILED)
+            LOG(&sa->log, IKE, 1,
+                "*explain* the peer refused us as '%s' with %s, or has no conn for that and '%s': its log "
+                "tells",
+                SA_ID(sa->my_id), sa->hs->auth_text ? sa->hs->auth_text : "no method",
+                SA_ID(sa->cfg->peer_id));
         x->why = "the peer refused our authentication";
         return V_FAILED;
     }

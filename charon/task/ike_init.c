@@ -167,6 +167,18 @@ static verdict accept_answer(ike_sa *sa, const xchg *x)
     return V_DONE;
 }
 
+/* The peer does not say what it would take: at least what we asked for. */
+static void explain_refusal(ike_sa *sa, uint16_t type)
+{
+    char text[PROPOSAL_TEXT];
+
+    if (type == N_NO_PROPOSAL_CHOSEN && log_enabled(sa->log.bus, LG_IKE, 1))
+        LOG(&sa->log, IKE, 1,
+            "*explain* the peer has no conn for these addresses, or none that takes what conn '%s' offers: "
+            "%s",
+            sa->cfg->c->name, proposals_text(sa->cfg->ike, text, sizeof(text)));
+}
+
 static verdict init_response(task *t, xchg *x)
 {
     ike_sa *sa = t->sa;
@@ -181,6 +193,7 @@ static verdict init_response(task *t, xchg *x)
         if (!(n = ikev2_find_error(x->in)))
             return V_WAIT;
         msg_set(&why, "received %s notify error", ENUM_STR(ikev2_notify_names, n->type));
+        explain_refusal(sa, n->type);
         return refused(sa, why.text);
     }
     return accept_answer(sa, x);

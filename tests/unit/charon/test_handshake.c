@@ -98,11 +98,13 @@ static void no_proposal(void **state)
     assert_true(duo_logged(&d->p[1], "no acceptable proposal found"));
     assert_true(duo_logged(&d->p[1], "*explain* conn 'net' came nearest: "));
     assert_true(duo_logged(&d->p[0], "received NO_PROPOSAL_CHOSEN notify error"));
+    assert_true(duo_logged(&d->p[0], "what conn 'net' offers: IKE:AES_CBC_128/"));
     duo_free(d);
     d = pair(BASE NETS " esp=aes128-sha256!\n", BASE NETS " esp=aes256-sha256!\n");
     assert_int_not_equal(try_up(d, 0), ST_OK);
     assert_up(d, 1, 0);
     assert_true(duo_logged(&d->p[0], "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built"));
+    assert_true(duo_logged(&d->p[0], "*explain* conn 'net' offered ESP:AES_CBC_128/"));
     duo_free(d);
 }
 
@@ -115,6 +117,7 @@ static void no_selectors(void **state)
     assert_up(d, 1, 0);
     assert_true(duo_logged(&d->p[1], "traffic selectors 10.9.0.0/16 === 10.1.0.0/16 inacceptable"));
     assert_true(duo_logged(&d->p[0], "received TS_UNACCEPTABLE notify, no CHILD_SA built"));
+    assert_true(duo_logged(&d->p[0], "*explain* conn 'net' asked for 10.1.0.0/16 === 10.9.0.0/16"));
     duo_free(d);
 }
 
