@@ -6,17 +6,14 @@
 #include "libfreeswan/wire/control.h"
 
 #include "libstrongswan/base/log.h"
-#include "libstrongswan/base/secret.h"
 #include "libstrongswan/run/ctlserver.h"
 #include "libstrongswan/run/paths.h"
+#include "libstrongswan/run/terminal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 enum { EXIT_TROUBLE = 255 };
 
@@ -209,26 +206,7 @@ static void print_line(void *ctx, int code, span text)
 
 static size_t ask(void *ctx, span text, bool echo, char *answer, size_t size)
 {
-    struct termios was, quiet;
-    size_t n = 0;
-    char c;
-    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    bool hide = !echo && tcgetattr(fd, &was) == 0;
-    if (hide) {
-        quiet = was;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        (void)tcsetattr(fd, TCSAFLUSH, &quiet);
-    }
-    dprintf(fd, "%.*s ", (int)text.n, (const char *)text.p);
-    while (n < size && read(fd, &c, 1) == 1 && c != '\n')
-        answer[n++] = c;
-    wipe(&c, 1);
-    if (hide)
-        (void)tcsetattr(fd, TCSAFLUSH, &was);
-    close(fd);
-    return n;
+    return terminal_ask(text, echo, answer, size);
 }
 
 static int talk(request *q)

@@ -4,16 +4,13 @@
 #include "whack/whack.h"
 
 #include "config.h"
-#include "libstrongswan/base/secret.h"
 #include "libstrongswan/run/ctlserver.h"
 #include "libstrongswan/run/paths.h"
+#include "libstrongswan/run/terminal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
-#include <unistd.h>
 
 enum { RC_COMMENT = 0, RC_WHACK_PROBLEM = 1, RC_LOG = 2, RC_LOG_SERIOUS = 3, RC_SUCCESS = 4 };
 
@@ -33,31 +30,9 @@ static void print_line(void *ctx, int code, span text)
     o->coded = true;
 }
 
-/* Asks on the terminal; without one the question stays unanswered. */
 static size_t ask(void *ctx, span text, bool echo, char *answer, size_t size)
 {
-    struct termios was, quiet;
-    size_t n = 0;
-    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    bool hide = !echo && tcgetattr(fd, &was) == 0;
-    if (hide) {
-        quiet = was;
-        quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-        (void)tcsetattr(fd, TCSAFLUSH, &quiet);
-    }
-    dprintf(fd, "040 %.*s ", (int)text.n, (const char *)text.p);
-    char c;
-    while (n < size && read(fd, &c, 1) == 1 && c != '\n')
-        answer[n++] = c;
-    if (hide) {
-        (void)tcsetattr(fd, TCSAFLUSH, &was);
-        dprintf(fd, "\n");
-    }
-    wipe(&c, 1);
-    close(fd);
-    return n;
+    return terminal_ask(text, echo, answer, size);
 }
 
 static int complain(const whack_args *a)
