@@ -242,16 +242,37 @@ status ike_set_cookies(ike *i, const uint8_t rcookie[8])
     return st;
 }
 
-void ike_leave_half_open(ike *i)
+uint16_t ike_half_bucket(const ip_addr *peer)
+{
+    return (uint16_t)(hash_bytes(addr_span(peer)) % HALF_BUCKETS);
+}
+
+void ike_add_half_open(ike *i)
 {
     pluto *p = i->p;
-    pluto_lock(p);
-    if (i->half_open) {
-        list_remove(&i->half);
-        i->half_open = false;
-        p->n_half_open--;
-    }
-    pluto_unlock(p);
+    i->half_open = true;
+    i->half_bucket = ike_half_bucket(&i->remote.ip); /* the peer may move later */
+    list_append(&p->half_open, &i->half);
+    p->half_bucket[i->half_bucket]++;
+    p->n_half_open++;
+}
+
+void ike_remove_half_open(ike *i)
+{
+    pluto *p = i->p;
+    if (!i->half_open)
+        return;
+    list_remove(&i->half);
+    i->half_open = false;
+    p->half_bucket[i->half_bucket]--;
+    p->n_half_open--;
+}
+
+void ike_leave_half_open(ike *i)
+{
+    pluto_lock(i->p);
+    ike_remove_half_open(i);
+    pluto_unlock(i->p);
 }
 
 void ike_prove_half_open(ike *i)

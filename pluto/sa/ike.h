@@ -12,6 +12,10 @@ status ike_set_cookies(ike *i, const uint8_t rcookie[8]) MUST_CHECK;
 /* The phase 1 state is over; quick modes stay. Announces nothing. The ike goes with its last state. */
 void ike_end_phase1(ike *i);
 void ike_leave_half_open(ike *i);
+/* The same for those who hold the lock. */
+void ike_add_half_open(ike *i);
+void ike_remove_half_open(ike *i);
+uint16_t ike_half_bucket(const ip_addr *peer);
 /* The peer sent our cookie back, so its address is no invention: makes room for others last. */
 void ike_prove_half_open(ike *i);
 void ike_random_cookie(pluto *p, uint8_t out[8]);

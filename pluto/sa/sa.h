@@ -153,6 +153,7 @@ typedef struct peerbox {
     mailbox mb;
 } peerbox;
 
+enum { HALF_BUCKETS = 4096 };
 struct ike {
     list_node node; /* pluto.ikes; L */
     list_node near; /* peerbox.ikes; L */
@@ -164,6 +165,7 @@ struct ike {
     uint8_t cookies[16];
     uint8_t key_by_i[8 + 20]; /* hash key while only the initiator's cookie is sure: cookie, address */
     bool in_cookies, in_by_i, half_open; /* which tables hold us; L */
+    uint16_t half_bucket;                /* L */
     bool phase1_gone;                    /* L */
     endpoint local, remote;              /* L */
     bool natt;                           /* talks on the NAT-T port; L */
@@ -259,6 +261,7 @@ struct pluto {
     list half_open,
         half_proven; /* responders without and with proof that the peer is where it says; oldest first */
     unsigned n_half_open;
+    uint16_t half_bucket[HALF_BUCKETS]; /* of these, by a hash of the peer's address: tells who has few without a walk */
     uint64_t next_state, next_conn;
     uint32_t next_reqid;
     bool listening, stopping;

@@ -57,7 +57,7 @@ static void gate(pluto *p, const endpoint *from)
     ike *victim = NULL, *oldest_same = NULL;
     unsigned same = 0, max = p->opt.max_half_open ? p->opt.max_half_open : PLUTO_MAX_HALF_OPEN;
     pluto_lock(p);
-    if (p->n_half_open >= PLUTO_MAX_HALF_OPEN_PEER)
+    if (p->half_bucket[ike_half_bucket(&from->ip)] >= PLUTO_MAX_HALF_OPEN_PEER)
         same = half_open_of(&p->half_open, &from->ip, &oldest_same) +
                half_open_of(&p->half_proven, &from->ip, &oldest_same);
     if (same >= PLUTO_MAX_HALF_OPEN_PEER)
@@ -66,9 +66,7 @@ static void gate(pluto *p, const endpoint *from)
         victim = container_of(list_empty(&p->half_open) ? p->half_proven.next : p->half_open.next, ike, half);
     if (victim) {
         ike_ref(victim);
-        list_remove(&victim->half);
-        victim->half_open = false;
-        p->n_half_open--;
+        ike_remove_half_open(victim);
         p->stats.half_open_evicted++;
     }
     pluto_unlock(p);
@@ -92,9 +90,7 @@ static ike *new_responder(pluto *p, const packet *pk, const ikev1_header *h)
     i->natt = pk->natt;
     i->st.state = STATE_MAIN_R0;
     pluto_lock(p);
-    i->half_open = true;
-    list_append(&p->half_open, &i->half);
-    p->n_half_open++;
+    ike_add_half_open(i);
     pluto_unlock(p);
     return i;
 }
