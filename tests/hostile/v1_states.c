@@ -536,8 +536,29 @@ static void flood(target *t, unsigned from, unsigned n)
     v1_free(&p);
 }
 
+/* One address with many cookies. */
+static void one_greedy_peer(void)
+{
+    target t;
+    v1peer p;
+    ikev1_builder b = {0};
+    start_target(&t, TARGET_IP, conf_v1);
+    v1_start(&p, ATTACKER_IP, 1);
+    v1_add_sa(&p, &b);
+    for (uint32_t i = 0; i < 500; i++) {
+        set_u32(p.ci + 4, i + 1);
+        v1_send_clear(&p, &t, ISAKMP_XCHG_IDPROT, 0, 0, &b);
+    }
+    check(target_ike_sas(&t) <= 33, "%u half-open states of one peer", target_ike_sas(&t));
+    expect_rest(&t, "a greedy peer");
+    ikev1_builder_free(&b);
+    v1_free(&p);
+    target_stop(&t);
+}
+
 void v1_flood(void)
 {
+    one_greedy_peer();
     static target t;
     v1peer honest;
     start_target(&t, TARGET_IP, conf_v1);

@@ -35,8 +35,25 @@ static void flood(target *t, unsigned from, unsigned n)
     v2_free(&p);
 }
 
+/* One address with many SPIs, which answers every cookie. */
+static void one_greedy_peer(void)
+{
+    static target t;
+    start_target(&t, TARGET_IP, conf_responder);
+    for (uint64_t i = 0; i < 100; i++) {
+        v2peer p;
+        v2_start(&p, ATTACKER_IP, 0xd000 + i);
+        (void)v2_handshake(&p, &t);
+        v2_free(&p);
+    }
+    check(target_ike_sas(&t) <= 6, "%u half-open IKE_SAs of one peer", target_ike_sas(&t));
+    expect_rest(&t, "a greedy peer");
+    target_stop(&t);
+}
+
 void v2_flood(void)
 {
+    one_greedy_peer();
     static target t;
     charon_stats s;
     v2peer honest;
