@@ -56,6 +56,8 @@ void charon_initiate(charon *c, const char *name, const charon_wait *w);
 /* "NAME", "NAME[]", "NAME[N]", "[N]": IKE_SA; "NAME{}", "NAME{N}", "{N}": CHILD_SA; [*] and {*}: all of that
  * name. */
 void charon_terminate(charon *c, const char *what, const charon_wait *w);
+/* Every IKE_SA whose peer (or we) got a virtual address from..to. Returns how many are asked to end. */
+unsigned charon_terminate_vip(charon *c, const ip_addr *from, const ip_addr *to);
 void charon_route(charon *c, const char *name, const charon_wait *w);
 void charon_unroute(charon *c, const char *name, const charon_wait *w);
 /* Tests and scripts: rekey now. "NAME", "NAME[N]", "NAME{N}" as above. */

@@ -96,6 +96,8 @@ void leases_free(struct leases *l);
 /* An address for `id` from the pool text ("10.3.0.0/24", "10.3.0.5", "%config"); wanted may be unset. */
 status leases_take(charon *ch, const char *pool, const ident *id, const ip_addr *wanted,
                    ip_addr *out) MUST_CHECK;
+/* `ipsec leases`: the pool of that text under the name of its conn; only: one address, or NULL. */
+void leases_put(charon *ch, const char *name, const char *pool, const ip_addr *only, buf *out);
 void leases_give_back(charon *ch, const char *pool, const ip_addr *a);
 
 /* ---- ops.c ---- */

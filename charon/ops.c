@@ -389,6 +389,25 @@ void charon_terminate(charon *c, const char *what, const charon_wait *w)
     order_by_name(c, ORDER_TERMINATE, what, w);
 }
 
+unsigned charon_terminate_vip(charon *c, const ip_addr *from, const ip_addr *to)
+{
+    size_t n;
+    ike_sa **all = sa_table_all(c->sas, &n);
+    unsigned found = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        charon_wait nobody = {0};
+        ip_addr vip;
+        pthread_mutex_lock(&all[i]->lock);
+        vip = all[i]->peer_vip.family ? all[i]->peer_vip : all[i]->vip;
+        pthread_mutex_unlock(&all[i]->lock);
+        if (vip.family == from->family && addr_compare(&vip, from) >= 0 && addr_compare(&vip, to) <= 0)
+            found += give_order(c, all[i], ORDER_TERMINATE, 0, &nobody);
+    }
+    sa_list_free(all, n);
+    return found;
+}
+
 void charon_rekey(charon *c, const char *what, const charon_wait *w)
 {
     order_by_name(c, ORDER_REKEY, what, w);

@@ -169,3 +169,27 @@ void leases_give_back(charon *ch, const char *text, const ip_addr *a)
         p->leases[i].used--;
     pthread_mutex_unlock(&ch->leases->lock);
 }
+
+void leases_put(charon *ch, const char *name, const char *text, const ip_addr *only, buf *out)
+{
+    size_t known = 0, online = 0;
+    pool *p;
+
+    pthread_mutex_lock(&ch->leases->lock);
+    p = get_pool(ch, text);
+    for (size_t i = 0; p && i < p->next; i++) {
+        known += p->leases[i].id != NULL;
+        online += p->leases[i].used > 0;
+    }
+    if (p)
+        buf_printf(out, "Leases in pool '%s', usage: %zu/%zu, %zu online\n", name, known, p->size, online);
+    for (size_t i = 0; p && i < p->next; i++) {
+        ip_addr a = address_at(p, i);
+        if (p->leases[i].id && (!only || addr_equal(only, &a)))
+            buf_printf(out, "  %15s   %s   '%s'\n", ADDR_STR(&a), p->leases[i].used ? "online" : "offline",
+                       IDENT_STR(p->leases[i].id));
+    }
+    if (p && known == 0)
+        buf_put_str(out, "  no matching leases found\n");
+    pthread_mutex_unlock(&ch->leases->lock);
+}

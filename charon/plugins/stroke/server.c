@@ -250,6 +250,37 @@ static void show_list(stroke_server *s, ctl_client *client, const ctl_request *r
     ctl_done(client, 0);
 }
 
+static void show_leases(stroke_server *s, ctl_client *client, const ctl_request *r)
+{
+    oriented *conns = NULL;
+    buf out = {0};
+    size_t n = 0;
+
+    if (conntab_list(s->ch->conns, &conns, &n) != ST_OK)
+        n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *pool = conns[i].peer->sourceip;
+        if (pool && strchr(pool, '/') && (!r->name || !r->name[0] || strcmp(r->name, conns[i].c->name) == 0))
+            leases_put(s->ch, conns[i].c->name, pool, r->from.family ? &r->from : NULL, &out);
+    }
+    conntab_list_free(conns, n);
+    if (out.n == 0)
+        buf_put_str(&out, "no pools found\n");
+    ctl_text(client, 0, buf_span(&out));
+    buf_free(&out);
+    ctl_done(client, 0);
+}
+
+static void down_srcip(stroke_server *s, ctl_client *client, const ctl_request *r)
+{
+    unsigned n = charon_terminate_vip(s->ch, &r->from, r->to.family ? &r->to : &r->from);
+
+    LOG(&s->log, CFG, 1, "received stroke: terminate by source IP: %u IKE_SAs", n);
+    if (n == 0)
+        ctl_line(client, 0, "no such SA found");
+    ctl_done(client, n ? 0 : 1);
+}
+
 static void dispatch(stroke_server *s, ctl_client *client, const ctl_request *r)
 {
     msgbuf why = {0};
@@ -313,6 +344,12 @@ static void dispatch(stroke_server *s, ctl_client *client, const ctl_request *r)
         if (r->options.cookie_threshold >= 0)
             atomic_store(&s->ch->set.cookie_threshold, (unsigned)r->options.cookie_threshold);
         ctl_done(client, 0);
+        return;
+    case CTL_REQ_LEASES:
+        show_leases(s, client, r);
+        return;
+    case CTL_REQ_DOWN_SRCIP:
+        down_srcip(s, client, r);
         return;
     case CTL_REQ_LOGLEVEL:
         log_level(s, client, r);

@@ -341,8 +341,14 @@ static void virtual_address(void **state)
         charon_rekey(d->p[1].ch, "rw{1}", NULL);
         duo_run(d, 30000);
         assert_up(d, 1, 1);
-        charon_terminate(d->p[0].ch, "net", NULL);
+        assert_int_equal(charon_terminate_vip(d->p[1].ch, &(ip_addr){AF_INET, {10, 3, 0, 2}},
+                                              &(ip_addr){AF_INET, {10, 3, 0, 9}}),
+                         0);
+        assert_int_equal(charon_terminate_vip(d->p[1].ch, &(ip_addr){AF_INET, {10, 3, 0, 1}},
+                                              &(ip_addr){AF_INET, {10, 3, 0, 1}}),
+                         1);
         duo_run(d, 1000);
+        assert_up(d, 0, 0);
     }
     buf_free(&text);
     duo_free(d);
