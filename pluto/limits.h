@@ -5,6 +5,7 @@ enum {
     PLUTO_MAX_HALF_OPEN = 1000, /* responder states before MI3 was authenticated; beyond it the oldest goes */
     PLUTO_MAX_HALF_OPEN_PEER = 32, /* of these, from one address */
     PLUTO_MAX_STATES = 200000,
+    PLUTO_MAX_MAIL = 4096,       /* messages, events and requests that wait for one peer */
     PLUTO_MAX_QUICK_LARVAL = 64, /* unfinished quick modes of one ISAKMP SA */
     PLUTO_MAX_PENDING = 256,     /* quick modes that wait for one ISAKMP SA */
     PLUTO_MAX_CERTS = 8,         /* of one message */

@@ -115,6 +115,7 @@ static peerbox *peer_get(pluto *p, const ip_addr *a)
         r->refs = 1;
         memcpy(r->key, key, sizeof(key));
         mailbox_init(&r->mb, p->e->rt, r, &peer_mailbox_ops);
+        r->mb.limit = PLUTO_MAX_MAIL;
         if (hashmap_add(p->peers, SPAN_ARRAY(r->key), r) != ST_OK) {
             mailbox_fini(&r->mb);
             free(r);
@@ -235,7 +236,8 @@ status ike_set_cookies(ike *i, const uint8_t rcookie[8])
 {
     pluto *p = i->p;
     pluto_lock(p);
-    memcpy(i->cookies + 8, rcookie, 8);
+    if (!i->in_cookies)
+        memcpy(i->cookies + 8, rcookie, 8);
     status st = i->in_cookies ? ST_OK : hashmap_add(p->by_cookies, SPAN_ARRAY(i->cookies), i);
     i->in_cookies = i->in_cookies || st == ST_OK;
     pluto_unlock(p);

@@ -22,6 +22,7 @@
 #include "pluto/sa/client.h"
 #include "pluto/sa/keymat.h"
 #include "pluto/sm/state.h"
+#include <stdatomic.h>
 
 typedef struct ike ike;
 typedef struct quick quick;
@@ -78,8 +79,8 @@ struct pconn {
     /* dynamic, under pluto.lock */
     unsigned next_instance;
     uint64_t newest_isakmp, newest_ipsec, eroute_owner;
-    atomic_bool up; /* written under the lock, read anywhere */
-    bool deleted, routed;
+    atomic_bool up, deleted; /* written under the lock, read anywhere */
+    bool routed;
     routing route;
     unsigned debug;
     unsigned n_states;
@@ -124,7 +125,8 @@ typedef struct pending {
 } pending;
 
 typedef struct dpd_info {
-    bool peer_knows, on;
+    bool peer_knows;
+    _Atomic bool on; /* read by the status */
     uint32_t seq_out, seq_in;
     bool seq_in_set;
     bool waiting;

@@ -7,7 +7,8 @@
 
 #define P(x)       PS1(PLV1_##x)
 #define MAIN_MAY   (P(VID) | P(NAT_D) | P(CR))
-#define MAIN_MANY  (P(VID) | P(NAT_D) | P(CR) | P(CERT))
+#define MAIN_MANY  (P(VID) | P(NAT_D) | P(CR))
+#define SIG_MAY    (P(CERT) | P(CR) | P(VID))
 #define QUICK_MAY  (P(KE) | P(ID) | P(NAT_OA) | P(VID))
 #define QUICK_MANY (P(ID) | P(NAT_OA) | P(VID))
 #define PHASE2     (SMF_ENCRYPTED | SMF_ESTABLISHED)
@@ -22,7 +23,7 @@ const sm_row pluto_sm_rows[] = {
     {STATE_MAIN_R2, ISAKMP_XCHG_IDPROT, SMA_PSK, false, SMF_REPLY | SMF_DUP_ANSWER | SMF_ENCRYPTED,
      P(ID) | P(HASH), P(VID), P(VID), main_in_I3_out_R3, STATE_MAIN_R3, EVENT_SA_REPLACE, main_established},
     {STATE_MAIN_R2, ISAKMP_XCHG_IDPROT, SMA_SIG, false, SMF_REPLY | SMF_DUP_ANSWER | SMF_ENCRYPTED,
-     P(ID) | P(SIG), P(CERT) | P(CR) | P(VID), MAIN_MANY, main_in_I3_out_R3, STATE_MAIN_R3, EVENT_SA_REPLACE, main_established},
+     P(ID) | P(SIG), SIG_MAY, SIG_MAY, main_in_I3_out_R3, STATE_MAIN_R3, EVENT_SA_REPLACE, main_established},
     /* main mode, initiator */
     {STATE_MAIN_I1, ISAKMP_XCHG_IDPROT, SMA_ANY, true, SMF_REPLY,
      P(SA), P(VID), P(VID), main_in_R1_out_I2, STATE_MAIN_I2, EVENT_RETRANSMIT, NULL},
@@ -31,7 +32,7 @@ const sm_row pluto_sm_rows[] = {
     {STATE_MAIN_I3, ISAKMP_XCHG_IDPROT, SMA_PSK, true, SMF_ENCRYPTED,
      P(ID) | P(HASH), P(VID), P(VID), main_in_R3, STATE_MAIN_I4, EVENT_SA_REPLACE, main_established},
     {STATE_MAIN_I3, ISAKMP_XCHG_IDPROT, SMA_SIG, true, SMF_ENCRYPTED,
-     P(ID) | P(SIG), P(CERT) | P(CR) | P(VID), MAIN_MANY, main_in_R3, STATE_MAIN_I4, EVENT_SA_REPLACE, main_established},
+     P(ID) | P(SIG), SIG_MAY, SIG_MAY, main_in_R3, STATE_MAIN_I4, EVENT_SA_REPLACE, main_established},
     /* quick mode */
     {STATE_QUICK_R0, ISAKMP_XCHG_QUICK, SMA_ANY, false, PHASE2 | SMF_NEW | SMF_HASH1 | SMF_REPLY | SMF_REPLY_HASH2 | SMF_DUP_ANSWER,
      P(HASH) | P(SA) | P(NONCE), QUICK_MAY, QUICK_MANY, quick_in_I1_out_R1, STATE_QUICK_R1, EVENT_RETRANSMIT, NULL},

@@ -38,6 +38,7 @@ typedef struct party {
 /* false: the packet is lost */
 typedef bool duo_filter(duo *d, party *from, party *to, const packet *p);
 struct duo {
+    bool threaded; /* real workers: no log, no counters, no clock of ours */
     int64_t now_ms;
     clock_source clock;
     runtime *rt;
@@ -69,7 +70,8 @@ static void duo_deliver(void *arg)
     duo_frame *f = arg;
 
     if (f->to->fn) {
-        f->to->received++;
+        if (!f->to->d->threaded)
+            f->to->received++;
         f->to->fn(f->to->fn_ctx, f->p);
     } else {
         packet_free(f->p);
@@ -91,8 +93,16 @@ static void duo_deliver_later(void *ctx, uint64_t key)
     duo_deliver((void *)(uintptr_t)key);
 }
 
+/* A has all of 10.64.0.0/16, too */
+static bool duo_is_crowd(const ip_addr *a)
+{
+    return a->family == AF_INET && a->b[0] == 10 && a->b[1] == 64;
+}
+
 static party *duo_find(duo *d, const ip_addr *ip)
 {
+    if (duo_is_crowd(ip))
+        return &d->p[0];
     for (unsigned i = 0; i < d->n; i++) {
         if (addr_equal(ip, addr_is_any(&d->p[i].nat) ? &d->p[i].ip : &d->p[i].nat))
             return &d->p[i];
@@ -107,8 +117,10 @@ static status duo_send(net *n, const endpoint *local, const endpoint *remote, bo
     duo_frame *f;
     packet *p;
 
-    from->sent++;
-    from->d->frames++;
+    if (!from->d->threaded) {
+        from->sent++;
+        from->d->frames++;
+    }
     if (!addr_is_any(&from->nat)) {
         src.ip = from->nat;
         src.port = (uint16_t)(src.port + 10000);
@@ -142,7 +154,8 @@ static status duo_send_raw(net *n, const endpoint *local, const endpoint *remote
     (void)local;
     (void)remote;
     (void)data;
-    container_of(n, party, net)->sent++;
+    if (!container_of(n, party, net)->d->threaded)
+        container_of(n, party, net)->sent++;
     return ST_OK;
 }
 
@@ -183,7 +196,8 @@ static bool duo_is_local(host *h, const ip_addr *a, char *dev)
 {
     if (dev)
         strcpy(dev, "eth0");
-    return addr_equal(a, &container_of(h, party, host)->ip);
+    party *p = container_of(h, party, host);
+    return addr_equal(a, &p->ip) || (p == &p->d->p[0] && duo_is_crowd(a));
 }
 
 static status duo_route_to(host *h, const ip_addr *dst, ip_addr *src, ip_addr *gw, char *dev)
@@ -284,7 +298,8 @@ static void duo_start_party(duo *d, party *p, const char *ip, const char *settin
     assert_int_equal(log_bus_new(&p->env.log, &(log_bus_config){.direct = true}), ST_OK);
     for (int i = 0; i < LG_COUNT; i++)
         levels[i] = 3;
-    p->log_id = log_listen(p->env.log, 0, levels, duo_log, p);
+    if (!d->threaded)
+        p->log_id = log_listen(p->env.log, 0, levels, duo_log, p);
     if (settings_text)
         assert_int_equal(
             settings_parse(&p->env.settings, settings_text, strlen(settings_text), "test", NULL, &why),
@@ -302,20 +317,29 @@ static void duo_start_party(duo *d, party *p, const char *ip, const char *settin
 }
 
 /* A is 10.0.0.1, B is 10.0.0.2, C is 10.0.0.3 */
-static duo *duo_new_with(const char *settings_text, unsigned n)
+static duo *duo_make(const char *settings_text, unsigned n, bool threaded)
 {
     static const char *const ips[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
     duo *d = calloc(1, sizeof(*d));
 
     assert_non_null(d);
     d->now_ms = 1000;
+    d->threaded = threaded;
     d->clock = (clock_source){duo_mono, duo_wall, d};
-    assert_int_equal(runtime_new(&d->rt, &(runtime_config){.clock = &d->clock, .manual = true}), ST_OK);
+    if (threaded)
+        assert_int_equal(runtime_new(&d->rt, &(runtime_config){.workers = 8}), ST_OK);
+    else
+        assert_int_equal(runtime_new(&d->rt, &(runtime_config){.clock = &d->clock, .manual = true}), ST_OK);
     assert_int_equal(crypto_load(&d->crypto, NULL, NULL, &(log_scope){0}), ST_OK);
     d->n = n;
     for (unsigned i = 0; i < n; i++)
         duo_start_party(d, &d->p[i], ips[i], settings_text);
     return d;
+}
+
+static inline duo *duo_new_with(const char *settings_text, unsigned n)
+{
+    return duo_make(settings_text, n, false);
 }
 
 static inline duo *duo_new(void)
@@ -341,7 +365,7 @@ static void duo_add(party *p, const char *text)
     config_free(cfg);
 }
 
-static void duo_psk(party *p, const char *id1, const char *id2, const char *psk)
+static inline void duo_psk(party *p, const char *id1, const char *id2, const char *psk)
 {
     ident *ids[2] = {NULL, NULL};
 
@@ -353,7 +377,7 @@ static void duo_psk(party *p, const char *id1, const char *id2, const char *psk)
 }
 
 /* Everything that is due, then time jumps to the next timer, for so many ms at most. */
-static void duo_run(duo *d, int64_t ms)
+static inline void duo_run(duo *d, int64_t ms)
 {
     int64_t end = d->now_ms + ms, next;
 
@@ -374,7 +398,7 @@ static void duo_free(duo *d)
     for (unsigned i = 0; i < d->n; i++) {
         pluto_free(d->p[i].pl);
         d->p[i].pl = NULL;
-        while (runtime_step(d->rt))
+        while (!d->threaded && runtime_step(d->rt))
             ;
     }
     for (unsigned i = 0; i < d->n; i++) {
@@ -396,7 +420,7 @@ static void duo_free(duo *d)
     free(d);
 }
 
-static pluto_stats duo_stats(party *p)
+static inline pluto_stats duo_stats(party *p)
 {
     pluto_stats s;
 
