@@ -147,6 +147,7 @@ verdict main_derive(msgctx *md, const ikev1_payload *ke)
     keymat_input in;
     if (!i->dh) /* the keys are made, but the answer could not be: the message came again */
         return sm_fail(md, SM_FATAL, 0, "the answer to this message could not be made before");
+    secret_free(&i->gxy);
     status st = dh_compute(i->dh, ke->ke.data, &i->gxy);
     if (st == ST_INVALID)
         return sm_fail(md, SM_FAIL, NV1_INVALID_KEY_INFORMATION,

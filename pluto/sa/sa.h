@@ -22,7 +22,6 @@
 #include "pluto/sa/client.h"
 #include "pluto/sa/keymat.h"
 #include "pluto/sm/state.h"
-#include <stdatomic.h>
 
 typedef struct ike ike;
 typedef struct quick quick;
