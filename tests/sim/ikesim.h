@@ -36,6 +36,7 @@ enum {
     TWIST_NAT = 1,
     TWIST_WRONG_PSK = 2,
     TWIST_NO_TRAFFIC = 4,
+    TWIST_TRAP = 16,
     TWIST_CLEAR = 8 /* a handshake is part of it */
 };
 
@@ -82,6 +83,9 @@ void order_up(world *w, int who);
 void order_down(world *w, int who);
 void order_rekey(world *w, int who, const char *what);
 void order_reauth(world *w, int who);
+/* a trap policy, and a packet of that host that meets it */
+void order_trap(world *w, int who);
+void meet_trap(world *w, int who);
 /* frees the engines: what they leave behind is looked at after it */
 void engines_free(world *w);
 

@@ -221,3 +221,20 @@ void order_reauth(world *w, int who)
     charon_wait cw = charon_waiter(w);
     charon_reauth(w->p[who].ch, "net", &cw);
 }
+
+void order_trap(world *w, int who)
+{
+    if (w->sc->v1)
+        pluto_route(w->p[who].pl, "net", NULL);
+    else
+        charon_route(w->p[who].ch, "net", NULL);
+    while (runtime_step(sim_runtime(w->s)))
+        continue;
+}
+
+void meet_trap(world *w, int who)
+{
+    ip_addr moon, sun;
+    if (addr_from_text(&moon, "10.1.0.1", NULL) == ST_OK && addr_from_text(&sun, "10.2.0.1", NULL) == ST_OK)
+        kernel_fake_acquire(sim_env(w->p[who].host)->kernel, who ? &sun : &moon, who ? &moon : &sun, 1, 0, 0);
+}

@@ -83,6 +83,21 @@ static void rekey_ike_and_down(world *w)
     order_down(w, 1);
 }
 
+static void trapped(world *w)
+{
+    order_trap(w, 0);
+    meet_trap(w, 0);
+    meet_trap(w, 0); /* the second packet must not begin anew */
+}
+
+static void trapped_both(world *w)
+{
+    order_trap(w, 0);
+    order_trap(w, 1);
+    meet_trap(w, 0);
+    meet_trap(w, 1);
+}
+
 static void reauth(world *w)
 {
     order_reauth(w, 0);
@@ -138,6 +153,10 @@ const scenario scenarios[] = {
     {"v2-rekey-child-time",   false, SHORT_IPSEC, NULL, true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_CHILD, 0, NULL, 0},
     {"v2-rekey-ike-time",     false, LONGER_IKE " reauth=no\n", NULL, true, nothing, 19 MINUTES, GOAL_UP | GOAL_NEW_IKE, 0, NULL, 0},
     {"v2-reauth-time",        false, SHORT_IKE, NULL, true, nothing, 205 * 1000, GOAL_UP | GOAL_NEW_IKE, 0, NULL, TWIST_CLEAR},
+    {"v2-trap",               false, NULL, NULL, false, trapped, 3 MINUTES, GOAL_UP, 0, NULL, TWIST_TRAP},
+    {"v2-trap-both",          false, NULL, NULL, false, trapped_both, 3 MINUTES, GOAL_TWINS, 0, NULL, TWIST_TRAP},
+    {"v1-trap",               true, NULL, NULL, false, trapped, 3 MINUTES, GOAL_UP, 0, NULL, TWIST_TRAP},
+    {"v1-trap-both",          true, NULL, NULL, false, trapped_both, 3 MINUTES, GOAL_TWINS, 0, NULL, TWIST_TRAP},
     {"v1-up-nat",             true, NULL, NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, TWIST_NAT},
     {"v1-up-aggressive",      true, " aggressive=yes\n", NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, 0},
     {"v1-up-no-pfs",          true, " pfs=no\n", NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, 0},
