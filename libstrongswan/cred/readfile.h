@@ -1,4 +1,5 @@
-/* Whole files of credentials into memory that is wiped when it is freed. */
+/* Whole files of credentials into memory that is wiped when it is freed (file_read() of base is for what is no secret), and
+ * with what fstat() says of them. */
 #pragma once
 #include "libstrongswan/base/msgbuf.h"
 #include "libstrongswan/base/secret.h"
