@@ -102,11 +102,10 @@ void leases_give_back(charon *ch, const char *pool, const ip_addr *a);
 
 /* ---- ops.c ---- */
 /* Initiates the conn of that configuration: joins an IKE_SA with the same peer or makes a new one. reqid 0: a
- * new one. ts: the packet that asked for it, or NULL. tries: how often before, for keyingtries. */
+ * new one. tries: how often before, for keyingtries. */
 typedef struct initiate_args {
     peer_cfg *cfg;
     uint32_t reqid;
-    const traffic_sel *src, *dst;
     unsigned tries;
     charon_wait wait;
     bool fresh; /* never join an IKE_SA that is there */

@@ -77,7 +77,7 @@ static ike_sa *new_initiator(charon *ch, const initiate_args *a, msgbuf *why)
     sm_queue(sa, task_ike_features_new(sa));
     sm_queue(sa, task_ike_auth_new(sa));
     sm_queue(sa, task_ike_config_new(sa));
-    child = task_child_create_new(sa, a->cfg, a->reqid, a->src, a->dst);
+    child = task_child_create_new(sa, a->cfg, a->reqid);
     if (child)
         child->wait = a->wait;
     sm_queue(sa, child);
@@ -118,7 +118,7 @@ static void join_mail(ike_sa *sa, void *arg)
         join_failed(j);
         return;
     }
-    t = task_child_create_new(sa, j->cfg, j->reqid, NULL, NULL);
+    t = task_child_create_new(sa, j->cfg, j->reqid);
     if (j->wait.channel)
         sa->log.channel = j->wait.channel;
     if (t)

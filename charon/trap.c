@@ -184,10 +184,11 @@ static void acquired(void *ctx, status result, const char *why)
     free(r);
 }
 
+/* What the trap covers is asked for, not just what this packet needs. */
 static void on_acquire(void *ctx, uint32_t reqid, const traffic_sel *src, const traffic_sel *dst)
 {
     charon *ch = ctx;
-    initiate_args a = {.reqid = reqid, .src = src, .dst = dst};
+    initiate_args a = {.reqid = reqid};
     trap_ref *r = calloc(1, sizeof(*r));
     trap *t;
 

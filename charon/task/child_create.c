@@ -90,13 +90,10 @@ static void create_fini(task *t)
 static const task_ops create_ops = {"child_create", CREATE_CHILD_SA, RANK_CHILD_CREATE,
                                     create_request, create_response, create_fini};
 
-task *task_child_create_new(ike_sa *sa, peer_cfg *cfg, uint32_t reqid, const traffic_sel *src,
-                            const traffic_sel *dst)
+task *task_child_create_new(ike_sa *sa, peer_cfg *cfg, uint32_t reqid)
 {
     child_create *c = task_make(sizeof(*c), &create_ops, sa);
 
-    (void)src;
-    (void)dst;
     if (!c)
         return NULL;
     child_neg_init(&c->neg, sa, cfg, reqid);

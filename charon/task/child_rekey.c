@@ -85,7 +85,7 @@ static void start_anew(child_rekey *r, child_sa *old)
     uint32_t reqid = r->neg.reqid;
 
     LOG(&sa->log, CHD, 1, "the peer does not know CHILD_SA '%s' any more: making a new one", cfg->c->name);
-    sm_queue(sa, task_child_create_new(sa, cfg, reqid, NULL, NULL));
+    sm_queue(sa, task_child_create_new(sa, cfg, reqid));
     if (old)
         child_sa_free(old);
 }

@@ -50,7 +50,7 @@ static void close_child(child_sa *c)
             LOG(&sa->log, CHD, 1, "trap policy for '%s' not installed: %s", again.cfg->c->name, why.text);
     } else if (was_last && action == DPD_RESTART) {
         LOG(&sa->log, IKE, 1, "restarting CHILD_SA %s", again.cfg->c->name);
-        sm_queue(sa, task_child_create_new(sa, again.cfg, 0, NULL, NULL));
+        sm_queue(sa, task_child_create_new(sa, again.cfg, 0));
     }
     peer_cfg_unref(again.cfg);
 }

@@ -80,9 +80,8 @@ task *task_ike_config_new(struct ike_sa *sa);
 task *task_ike_delete_new(struct ike_sa *sa);
 task *task_ike_dpd_new(struct ike_sa *sa);
 task *task_ike_rekey_new(struct ike_sa *sa);
-/* reqid 0: a new one. src, dst: the packet that asked for it, or NULL. first: within IKE_AUTH */
-task *task_child_create_new(struct ike_sa *sa, struct peer_cfg *cfg, uint32_t reqid, const traffic_sel *src,
-                            const traffic_sel *dst);
+/* reqid 0: a new one */
+task *task_child_create_new(struct ike_sa *sa, struct peer_cfg *cfg, uint32_t reqid);
 task *task_child_rekey_new(struct ike_sa *sa, uint64_t child_serial);
 task *task_child_delete_new(struct ike_sa *sa, uint64_t child_serial);
 void task_free(task *t);
