@@ -69,6 +69,7 @@ status ike_sa_new(ike_sa **out, charon *ch, bool initiator)
     sa->unique = atomic_fetch_add(&ch->next_unique, 1) + 1;
     sa->log = (log_scope){.bus = ch->log.bus, .unique = sa->unique};
     sa->created_ms = runtime_now_ms(RT(ch));
+    snprintf(sa->name, sizeof(sa->name), "(unnamed)"); /* until its conn is known */
     list_init(&sa->queued);
     list_init(&sa->active);
     list_init(&sa->children);
