@@ -15,12 +15,15 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     GUARD_MAX = 1000,  /* policies; a gateway with more has better places for a firewall */
     GUARD_FIXED = 10,  /* rules for what may pass */
     GUARD_RULE = 1024, /* octets of a rule's message, at most */
     GUARD_DELAY_MS = 20,
+    GUARD_DELAY_MAX_MS = 500,
+    GUARD_SHARE = 20,      /* of the time goes into changing rules, at most one part in so many */
     GUARD_GATHER = 32,     /* policies from which on changes are gathered */
     GUARD_PRIORITY = -150, /* before anything else is decided, behind defragmentation */
     GUARD_BUFFER = 8 << 20,
@@ -389,18 +392,30 @@ static int replace_rules(esp_guard *g)
     return batch_send(&b, g->nl);
 }
 
-/* With g->lock held. The first change is carried out at once; those that follow closely wait for each other.
+static int64_t thread_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* With g->lock held. The first change is carried out at once; those that follow closely wait for each other,
+ * the longer the more rules there are: while a thousand peers connect, handshakes are what the time is for.
  */
 static void on_timer(void *ctx, uint64_t key);
 static void carry_out(esp_guard *g)
 {
+    int64_t began = thread_us();
     int err = replace_rules(g);
+    int64_t delay = (thread_us() - began) * GUARD_SHARE / 1000;
 
     if (err)
         LOG(&g->e->log, KNL, 1, "cannot change nftables rules: %s", strerror(err));
     g->dirty = false;
+    delay = delay < GUARD_DELAY_MS ? GUARD_DELAY_MS : delay > GUARD_DELAY_MAX_MS ? GUARD_DELAY_MAX_MS : delay;
     if (!g->timer)
-        g->timer = runtime_timer(g->e->rt, GUARD_DELAY_MS, on_timer, g, 0);
+        g->timer = runtime_timer(g->e->rt, delay, on_timer, g, 0);
 }
 
 static void on_timer(void *ctx, uint64_t key)
