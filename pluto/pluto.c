@@ -2,6 +2,7 @@
 #include "pluto/pluto.h"
 #include "pluto/sa/conns.h"
 #include "pluto/sa/ike.h"
+#include "pluto/sa/leases.h"
 #include "pluto/sa/log.h"
 #include "pluto/sa/ops.h"
 #include "pluto/sm/engine.h"
@@ -12,7 +13,7 @@
 
 static status make_tables(pluto *p)
 {
-    hashmap **const maps[] = {&p->by_cookies, &p->by_i, &p->by_serial, &p->peers, &p->by_spi};
+    hashmap **const maps[] = {&p->by_cookies, &p->by_i, &p->by_serial, &p->peers, &p->by_spi, &p->lease_ips};
     status st = conns_init(p);
     for (size_t k = 0; k < sizeof(maps) / sizeof(maps[0]) && st == ST_OK; k++)
         st = hashmap_new(maps[k]);
@@ -66,6 +67,8 @@ static void free_memory(pluto *p)
     hashmap_free(p->peers);
     hashmap_free(p->by_spi);
     reqids_free(p->reqids);
+    leases_free(p);
+    hashmap_free(p->lease_ips);
     free(p->default_ike);
     free(p->default_esp);
     free(p->default_ah);
@@ -118,6 +121,7 @@ status pluto_new(pluto **out, env *e, const pluto_options *opt, msgbuf *msg)
     pthread_mutex_init(&p->route_lock, NULL);
     list_init(&p->ikes);
     list_init(&p->half_open);
+    list_init(&p->leases);
     list_init(&p->half_proven);
     list_init(&p->conns);
     bool copied = copy_text(&p->virtual_private, opt->virtual_private) &&

@@ -5,6 +5,7 @@
 #include "libstrongswan/base/text.h"
 #include "pluto/sa/conns.h"
 #include "pluto/sa/ike.h"
+#include "pluto/sa/leases.h"
 #include "pluto/sa/log.h"
 #include "pluto/sa/ops.h"
 #include "pluto/sa/spdb.h"
@@ -149,9 +150,13 @@ static size_t reply_attrs(ike *i, wire_attr *a, uint8_t room[CFG_MAX_ATTRS][16],
     const pconn *c = i->st.c;
     size_t n = 0;
     static const uint8_t host_mask[4] = {255, 255, 255, 255}, no_mask[4] = {0};
-    ip_addr ip = c->peer.sourceip;
-    if (addr_is_any(&ip))
+    ip_addr ip;
+    status st = lease_get(i->p, &c->peer, i->peer_id, &ip);
+    if (st != ST_OK) {
+        plog(&i->st, "explain: \"%s\" has no address to give: %s", c->name,
+             st == ST_NOT_FOUND ? "rightsourceip is not set" : "all of rightsourceip are in use");
         return 0;
+    }
     bool v6 = ip.family == AF_INET6;
     memcpy(room[n], ip.b, 16);
     a[n] = wire_attr_tlv(v6 ? 8 : 1, span_of(room[n], v6 ? 16 : 4));
@@ -264,8 +269,6 @@ static verdict in_request(msgctx *md, const ikev1_cfg *cfg)
     uint8_t room[CFG_MAX_ATTRS][16];
     plog(md->st, "parsing ModeCfg request");
     size_t n = reply_attrs(i, a, room, false);
-    if (n == 0)
-        plog(md->st, "explain: \"%s\" has no address to give: rightsourceip is not set", i->st.c->name);
     plog(md->st, "sending ModeCfg reply");
     if (cfg_send(i, true, CFGV1_REPLY, a, n, STATE_MODE_CFG_R1) != ST_OK)
         return SM_IGNORE;

@@ -259,10 +259,13 @@ struct pluto {
     list ikes;
     hashmap *by_cookies, *by_i, *by_serial, *peers;
     hashmap *by_spi; /* inbound and outbound SPIs -> spi_entry */
+    list leases;     /* leases.c; L */
+    hashmap *lease_ips;
     list half_open,
         half_proven; /* responders without and with proof that the peer is where it says; oldest first */
     unsigned n_half_open;
-    uint16_t half_bucket[HALF_BUCKETS]; /* of these, by a hash of the peer's address: tells who has few without a walk */
+    uint16_t half_bucket[HALF_BUCKETS]; /* of these, by a hash of the peer's address: tells who has few
+                                           without a walk */
     uint64_t next_state, next_conn;
     uint32_t next_reqid;
     bool listening, stopping;

@@ -45,6 +45,38 @@ static void test_pull(void **state)
     duo_free(d);
 }
 
+/* a pool: everybody gets an address of its own, and the same one again */
+static void test_pool(void **state)
+{
+    duo *d = duo_new_with(NULL, 3);
+    ident *any = ident_any();
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(
+            credstore_add_shared(d->p[i].env.cred, SECRET_PSK, &any, 0, SPAN_LIT("a secret for all")), ST_OK);
+    ident_unref(any);
+    duo_add(&d->p[1], "conn rw\n keyexchange=ikev1\n authby=secret\n left=10.0.0.2\n right=%any\n "
+                      "leftid=@b.test\n leftsubnet=10.2.0.0/16\n"
+                      " rightsourceip=10.3.0.0/24\n auto=add\n");
+    duo_add(&d->p[0], CLIENT(" authby=secret\n leftsourceip=%modeconfig\n"));
+    duo_add(&d->p[2], "conn home\n keyexchange=ikev1\n authby=secret\n left=10.0.0.3\n right=10.0.0.2\n "
+                      "leftid=@c.test\n rightid=@b.test\n"
+                      " rightsubnet=10.2.0.0/16\n leftsourceip=%modeconfig\n auto=add\n");
+    up_ok(d, "home");
+    pluto_initiate(d->p[2].pl, "home", true, NULL);
+    duo_run(d, 5000);
+    assert_true(duo_logged(&d->p[0], "setting virtual IP source address to 10.3.0.1"));
+    assert_true(duo_logged(&d->p[2], "setting virtual IP source address to 10.3.0.2"));
+    assert_int_equal(duo_stats(&d->p[1]).quick_established, 2);
+    assert_traffic(d, "10.3.0.1", "10.2.0.1", false);
+    pluto_terminate(d->p[0].pl, "home", NULL);
+    duo_run(d, 2000);
+    buf_reset(&d->p[0].log_text);
+    up_ok(d, "home");
+    assert_true(duo_logged(&d->p[0], "setting virtual IP source address to 10.3.0.1"));
+    assert_traffic(d, "10.3.0.1", "10.2.0.1", false);
+    duo_free(d);
+}
+
 static void test_push(void **state)
 {
     duo *d = both(CLIENT(" authby=secret\n leftsourceip=%modeconfig\n modeconfig=push\n"),
@@ -174,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pull),
+        cmocka_unit_test(test_pool),
         cmocka_unit_test(test_push),
         cmocka_unit_test(test_xauth),
         cmocka_unit_test(test_xauth_and_modecfg),
