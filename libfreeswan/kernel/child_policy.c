@@ -77,6 +77,30 @@ static status add_pair(kchild *c, child_polset *set, const traffic_sel *mine, co
     return ST_OK;
 }
 
+/* Two IPv6 hosts on one link that protect everything between them would protect neighbour discovery too,
+ * which only works in the clear: solicitations and advertisements (135, 136) from one to the other pass. */
+static status add_neighbour_discovery(kchild *c, child_polset *set, const traffic_sel *mine,
+                                      const traffic_sel *theirs)
+{
+    if (mine->from.family != AF_INET6 || mine->proto || theirs->proto || !ts_is_host(mine, &c->p.me.ip) ||
+        !ts_is_host(theirs, &c->p.peer.ip))
+        return ST_OK;
+    for (uint16_t type = 135; type <= 136; type++) {
+        for (int dir = POLICY_OUT; dir <= POLICY_IN; dir++) {
+            kernel_policy p = pair_policy(c, mine, theirs, (policy_dir)dir);
+
+            p.kind = POLICY_PASS;
+            p.src.proto = p.dst.proto = IPPROTO_ICMPV6;
+            p.src.from_port = p.dst.from_port = (uint16_t)(type << 8);
+            p.src.to_port = p.dst.to_port = (uint16_t)(type << 8 | 0xff);
+            status st = add_policy(c, set, &p);
+            if (st != ST_OK)
+                return st;
+        }
+    }
+    return ST_OK;
+}
+
 /* ---- routes ---- */
 /* The address packets of this host should have to fit the selector: the virtual one, else one of ours inside
  * it, best the outer one. */
@@ -181,6 +205,8 @@ status child_polset_build(kchild *c, child_polset *set, policy_kind kind, bool t
             if (mine->from.family != theirs->from.family)
                 continue;
             st = add_pair(c, set, mine, theirs, kind, trap);
+            if (st == ST_OK && protect)
+                st = add_neighbour_discovery(c, set, mine, theirs);
             if (st == ST_OK && (protect || kind != POLICY_PASS))
                 st = add_routes(c, set, mine, theirs);
         }

@@ -170,6 +170,8 @@ def transport():
     counted('tr', 6)
     down('tr')
     up('tr6', mode='transport', outer6=True)
+    for s in 'ab':  # neighbour discovery must not disappear in the tunnel
+        sh('ip -6 -n %s neigh flush dev eth0' % NS[s])
     need(ping(OUTER['a6'], OUTER['b6']) == 3 and ping(OUTER['a6'], OUTER['b6'], size=4000) == 3, 'no answer over IPv6')
     counted('tr6', 6)
     down('tr6')
