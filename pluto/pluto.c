@@ -67,7 +67,7 @@ static void free_memory(pluto *p)
     hashmap_free(p->peers);
     hashmap_free(p->by_spi);
     reqids_free(p->reqids);
-    leases_free(p);
+    pluto_leases_free(p);
     hashmap_free(p->lease_ips);
     free(p->default_ike);
     free(p->default_esp);

@@ -151,7 +151,7 @@ static size_t reply_attrs(ike *i, wire_attr *a, uint8_t room[CFG_MAX_ATTRS][16],
     size_t n = 0;
     static const uint8_t host_mask[4] = {255, 255, 255, 255}, no_mask[4] = {0};
     ip_addr ip;
-    status st = lease_get(i->p, &c->peer, i->peer_id, &ip);
+    status st = pluto_lease_get(i->p, &c->peer, i->peer_id, &ip);
     if (st != ST_OK) {
         plog(&i->st, "explain: \"%s\" has no address to give: %s", c->name,
              st == ST_NOT_FOUND ? "rightsourceip is not set" : "all of rightsourceip are in use");

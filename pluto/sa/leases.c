@@ -99,7 +99,7 @@ static status new_lease(pluto *p, const subnet *pool, const ident *id, lease **o
     return *out ? ST_OK : ST_LIMIT;
 }
 
-status lease_get(pluto *p, const pconn_end *end, const ident *id, ip_addr *out)
+status pluto_lease_get(pluto *p, const pconn_end *end, const ident *id, ip_addr *out)
 {
     const char *text = end->cfg->sourceip;
     subnet pool;
@@ -120,7 +120,7 @@ status lease_get(pluto *p, const pconn_end *end, const ident *id, ip_addr *out)
     return st;
 }
 
-void leases_free(pluto *p)
+void pluto_leases_free(pluto *p)
 {
     list_node *n;
     while ((n = list_pop(&p->leases)) != NULL) {

@@ -7,5 +7,5 @@
 
 /* The address for this peer from the end's pool; a single address is everybody's. ST_NOT_FOUND: nothing is
  * configured, ST_LIMIT: the pool is used up by peers that are connected. */
-status lease_get(pluto *p, const pconn_end *end, const ident *id, ip_addr *out) MUST_CHECK;
-void leases_free(pluto *p);
+status pluto_lease_get(pluto *p, const pconn_end *end, const ident *id, ip_addr *out) MUST_CHECK;
+void pluto_leases_free(pluto *p);
