@@ -152,6 +152,10 @@ format:
 # ---- install --------------------------------------------------------------------------------------------------
 install: all
 	PROGRAMS="$(programs)" conf/install "$(BUILD)" "$(DESTDIR)" "$(SBINDIR)" "$(IPSECDIR)" "$(SYSCONFDIR)" "$(PIDDIR)" "$(MANDIR)" "$(DATADIR)" "$(VERSION)"
+# for scripts that call conf/install themselves
+.PHONY: print-programs
+print-programs:
+	@echo $(programs)
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
 
