@@ -14,17 +14,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_LOCKED = 10 };
+enum { EXIT_LOCKED = 10, GRACE_MS = 3000 };
 
 typedef struct daemon_state {
     env env;
     pluto *engine;
     ctl_server *ctl;
     log_scope log;
+    atomic_bool leaving; /* a signal and whack may come together */
     char pidfile[256], ctlfile[256];
 } daemon_state;
 
@@ -220,12 +222,22 @@ static int read_options(int argc, char **argv, args *a)
 
 /* ---- signals ---- */
 
+static void gone(void *ctx)
+{
+    daemon_state *d = ctx;
+    runtime_stop(d->env.rt, 0);
+}
+
 static void leave(void *ctx)
 {
     daemon_state *d = ctx;
+    if (atomic_exchange(&d->leaving, true)) { /* asked twice: at once */
+        gone(d);
+        return;
+    }
     LOG(&d->log, DMN, 0, "shutting down");
     process_notify("STOPPING=1");
-    runtime_stop(d->env.rt, 0);
+    pluto_shutdown(d->engine, GRACE_MS, gone, d);
 }
 
 static void on_signal(void *ctx, int signo)

@@ -169,6 +169,14 @@ static void end_everything(pluto *p)
     ikes_free(&l);
 }
 
+static void unroute_everything(pluto *p)
+{
+    pconns all = conns_all(p);
+    for (size_t k = 0; k < all.n; k++)
+        pluto_conn_unroute(p, all.c[k], NULL);
+    pconns_free(&all);
+}
+
 void pluto_free(pluto *p)
 {
     kernel_events none = {0};
@@ -180,13 +188,69 @@ void pluto_free(pluto *p)
     if (p->e->host->ops->on_change)
         p->e->host->ops->on_change(p->e->host, nothing, NULL);
     runtime_timer_cancel(p->e->rt, p->daily);
+    runtime_timer_cancel(p->e->rt, p->close_timer);
     end_everything(p);
-    pconns all = conns_all(p);
-    for (size_t k = 0; k < all.n; k++)
-        pluto_conn_unroute(p, all.c[k], NULL);
-    pconns_free(&all);
+    unroute_everything(p);
     conns_fini(p);
     pluto_unref(p);
+}
+
+/* ---- shutting down ---- */
+
+enum { CLOSE_POLL_MS = 20 };
+
+static void close_mail(ike *i, ike_args *a)
+{
+    list_node *n, *x;
+    for (n = i->quicks.next; n != &i->quicks; n = x) {
+        x = n->next;
+        quick_delete(container_of(n, quick, node), true);
+    }
+    ike_delete(i, true);
+}
+
+/* The SAs go first, then the traps below them, then the scripts of both are waited for. */
+static void on_close_poll(void *ctx, uint64_t key)
+{
+    pluto *p = ctx;
+    updown *u = p->e->updown;
+    pluto_lock(p);
+    bool over = runtime_now_ms(p->e->rt) >= p->close_until_ms;
+    bool unroute = !p->unrouted && list_empty(&p->ikes);
+    p->unrouted |= unroute;
+    pluto_unlock(p);
+    if (unroute)
+        unroute_everything(p);
+    if (!over && (!p->unrouted || (u && u->ops->busy(u)))) {
+        pluto_lock(p);
+        p->close_timer = runtime_timer(p->e->rt, CLOSE_POLL_MS, on_close_poll, p, 0);
+        over = !p->close_timer;
+        pluto_unlock(p);
+        if (!over)
+            return;
+    }
+    p->close_done(p->close_ctx);
+}
+
+void pluto_shutdown(pluto *p, int64_t grace_ms, void (*done)(void *ctx), void *ctx)
+{
+    p->stopping = true;
+    ikes l = ikes_all(p);
+    for (size_t k = 0; k < l.n; k++) {
+        ike_args a = {0};
+        if (ike_post(l.i[k], close_mail, &a) != ST_OK)
+            plog(&l.i[k]->st, "is too busy to be closed before the end");
+    }
+    ikes_free(&l);
+    pluto_lock(p);
+    p->close_done = done;
+    p->close_ctx = ctx;
+    p->close_until_ms = runtime_now_ms(p->e->rt) + grace_ms;
+    p->close_timer = runtime_timer(p->e->rt, 0, on_close_poll, p, 0);
+    bool dead = !p->close_timer;
+    pluto_unlock(p);
+    if (dead)
+        done(ctx);
 }
 
 /* ---- conns ---- */

@@ -2,7 +2,8 @@
  * `env` and keeps no globals, so that several engines run in one process (simulator, tests, benches).
  *
  * Life of an engine: env_start() or a test's own env -> pluto_new() (takes the packets of env->net and the
- * events of env->kernel) -> pluto_add_conn(), pluto_listen(), … -> pluto_free(), which sends Deletes and
+ * events of env->kernel) -> pluto_add_conn(), pluto_listen(), … -> pluto_shutdown(), if scripts shall be
+ * waited for -> pluto_free(), which sends Deletes and
  * removes what it put into the kernel. With a manual runtime everything happens inside runtime_step().
  *
  * Threads: every function may be called from any thread. An ISAKMP SA with its quick modes is one mailbox;
@@ -58,6 +59,9 @@ status pluto_new(pluto **out, env *e, const pluto_options *opt, msgbuf *msg) MUS
 /* Sends Deletes for everything that is up, removes SAs, policies and routes. Not while another thread is
  * inside; the runtime may still exist but must not run any more, or be manual. NULL ok. */
 void pluto_free(pluto *p);
+/* Says goodbye while the runtime still runs: Deletes, SAs and routes go, then the scripts are waited for.
+ * done comes once, as a job, when nothing is left or grace_ms is over; pluto_free() does the rest. Once. */
+void pluto_shutdown(pluto *p, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
 
 /* ---- who waits ----
  * Output of an operation: lines as whack shows them, each with its code, then done() once, when nothing of

@@ -36,6 +36,7 @@ typedef struct run {
     void *ctx;
     uint64_t key;
     int exit_status;
+    child *child; /* while it runs */
 } run;
 
 enum { RUN_MEMORY = 1 << 20 };
@@ -67,6 +68,14 @@ static void run_done(void *arg)
     if (r->done)
         r->done(r->ctx, r->key, r->exit_status);
     run_free(r);
+}
+
+static void run_drop(void *arg)
+{
+    run *r = arg;
+
+    r->exit_status = -1;
+    run_done(r);
 }
 
 static void on_line(void *ctx, const char *line)
@@ -107,6 +116,8 @@ static void on_exit_of(void *ctx, int wstatus)
 {
     run *r = ctx;
 
+    child_forget(r->child);
+    r->child = NULL;
     r->exit_status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
     if (r->exit_status > 0)
         LOG(&r->log, CHD, r->pluto_words ? 0 : 1, "%s command exited with status %d", r->verb,
@@ -128,10 +139,9 @@ static status spawn(runner *u, run *r)
         .on_exit = on_exit_of,
         .ctx = r,
     };
-    pid_t pid;
 
     LOG(&r->log, CHD, 2, "executing %s: %s", r->verb, r->script);
-    return child_start(u->rt, &spec, &pid);
+    return child_start_held(u->rt, &spec, &r->child);
 }
 
 /* Whoever put the first run on a queue, or took the one before it off, comes here: never two for one queue.
@@ -152,7 +162,7 @@ static void start_first(runner *u, queue *q)
         if (!more)
             hashmap_remove(u->queues, span_str(q->conn));
         pthread_mutex_unlock(&u->lock);
-        if (runtime_post(u->rt, run_done, run_free, r) != ST_OK)
+        if (runtime_post(u->rt, run_done, run_drop, r) != ST_OK)
             run_done(r);
         if (!more) {
             free(q->conn);
@@ -217,7 +227,7 @@ static status updown_run(updown *base, const char *script, const updown_vars *va
     r->ctx = ctx;
     r->key = key;
     if (!r->script[0]) {
-        st = runtime_post(u->rt, run_done, run_free, r);
+        st = runtime_post(u->rt, run_done, run_drop, r);
         if (st != ST_OK)
             run_free(r);
         return st;
@@ -237,29 +247,53 @@ static status updown_run(updown *base, const char *script, const updown_vars *va
     return st;
 }
 
-/* What waits is dropped; a script that runs goes on, its end is still heard if the runtime lives. */
+static size_t updown_busy(updown *base)
+{
+    runner *u = container_of(base, runner, base);
+    size_t it = 0, n = 0;
+
+    pthread_mutex_lock(&u->lock);
+    for (queue *q; (q = hashmap_next(u->queues, &it));)
+        n += list_length(&q->waiting);
+    pthread_mutex_unlock(&u->lock);
+    return n;
+}
+
+/* Nobody will hear of these ends any more: whoever waits for them hears -1. */
 static void updown_free(updown *base)
 {
     runner *u = container_of(base, runner, base);
-    list dropped;
+    list running, dropped;
     size_t it = 0;
-    run *r;
+    list_node *n;
 
+    list_init(&running);
     list_init(&dropped);
     pthread_mutex_lock(&u->lock);
     u->closed = true;
     for (queue *q; (q = hashmap_next(u->queues, &it));) {
-        list_node *running = list_pop(&q->waiting);
+        n = list_pop(&q->waiting);
         list_splice(&dropped, &q->waiting);
-        list_prepend(&q->waiting, running);
+        list_append(&running, n);
     }
     pthread_mutex_unlock(&u->lock);
-    LIST_EACH(&dropped, run, node, r)
-    run_free(r);
+    while ((n = list_pop(&running))) {
+        run *r = container_of(n, run, node);
+        queue *q = r->q;
+        list_init(&r->node);
+        if (!child_forget(r->child))
+            continue; /* its end is being heard just now */
+        list_append(&dropped, &r->node);
+        hashmap_remove(u->queues, span_str(q->conn));
+        free(q->conn);
+        free(q);
+    }
+    while ((n = list_pop(&dropped)))
+        run_drop(container_of(n, run, node));
     runner_unref(u);
 }
 
-static const updown_ops runner_ops = {updown_run, updown_free};
+static const updown_ops runner_ops = {updown_run, updown_busy, updown_free};
 
 status updown_new(updown **out, runtime *rt)
 {

@@ -32,6 +32,10 @@ typedef void updown_done_fn(void *ctx, uint64_t key, int exit_status);
 typedef struct updown_ops {
     status (*run)(updown *u, const char *script, const updown_vars *vars, log_scope log, updown_done_fn *done,
                   void *ctx, uint64_t key);
+    /* Scripts that run or wait to. */
+    size_t (*busy)(updown *u);
+    /* Only when nobody is inside. What waits is dropped, what runs goes on by itself; done comes with -1 for
+     * both. */
     void (*free)(updown *u);
 } updown_ops;
 struct updown {

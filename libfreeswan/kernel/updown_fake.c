@@ -57,6 +57,12 @@ static status fake_run(updown *u, const char *script, const updown_vars *vars, l
     return st;
 }
 
+static size_t fake_busy(updown *u)
+{
+    (void)u;
+    return 0;
+}
+
 static void fake_free(updown *u)
 {
     recorder *r = self(u);
@@ -66,7 +72,7 @@ static void fake_free(updown *u)
     free(r);
 }
 
-static const updown_ops recorder_ops = {fake_run, fake_free};
+static const updown_ops recorder_ops = {fake_run, fake_busy, fake_free};
 
 status updown_fake_new(updown **out, runtime *rt)
 {

@@ -29,17 +29,18 @@ typedef struct line_reader {
     char line[LINE_MAX_OCTETS + 1];
 } line_reader;
 
-typedef struct child {
+struct child {
     refcount refs;
     runtime *rt;
     pid_t pid;
     int pidfd; /* -1: polled */
     bool group, ended, terminated;
-    timer_id limit;
+    bool waited; /* the watch or timer that waits for the end has its reference */
+    timer_id limit, poll;
     pthread_mutex_t lock; /* guards the above and the calls of on_line */
     line_reader out;
     child_spec spec; /* only callbacks, ctx and time limit are used */
-} child;
+};
 
 static void child_unref(child *c)
 {
@@ -204,6 +205,10 @@ static bool reap(child *c)
 {
     int wstatus;
     pthread_mutex_lock(&c->lock);
+    if (c->ended) { /* forgotten */
+        pthread_mutex_unlock(&c->lock);
+        return true;
+    }
     pid_t got = waitpid(c->pid, &wstatus, WNOHANG);
     if (got == 0 || (got < 0 && errno == EINTR)) {
         pthread_mutex_unlock(&c->lock);
@@ -227,20 +232,38 @@ static bool reap(child *c)
     return true;
 }
 
+/* The reference of who waits for the end goes once: by the end, or by child_forget(). */
+static void stop_waiting(child *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool was = c->waited;
+    c->waited = false;
+    pthread_mutex_unlock(&c->lock);
+    if (was)
+        child_unref(c);
+}
+
 static void on_pidfd(void *ctx, int fd, uint32_t events)
 {
     child *c = ctx;
     if (reap(c)) {
         runtime_unwatch(c->rt, fd);
-        child_unref(c);
+        stop_waiting(c);
     }
 }
 
 static void on_reap_poll(void *ctx, uint64_t key)
 {
     child *c = ctx;
-    if (reap(c) || !runtime_timer(c->rt, REAP_POLL_MS, on_reap_poll, c, key))
-        child_unref(c);
+    bool again = false;
+    if (!reap(c)) {
+        pthread_mutex_lock(&c->lock);
+        c->poll = c->ended ? 0 : runtime_timer(c->rt, REAP_POLL_MS, on_reap_poll, c, key);
+        again = c->poll != 0;
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (!again)
+        stop_waiting(c);
 }
 
 static void on_limit(void *ctx, uint64_t key)
@@ -263,9 +286,11 @@ static void on_limit(void *ctx, uint64_t key)
 
 static status wait_for_end(child *c)
 {
+    c->waited = true;
     if (c->pidfd >= 0 && runtime_watch(c->rt, c->pidfd, EPOLLIN, 0, on_pidfd, c) == ST_OK)
         return ST_OK;
-    return runtime_timer(c->rt, REAP_POLL_MS, on_reap_poll, c, 0) ? ST_OK : ST_NO_MEMORY;
+    c->poll = runtime_timer(c->rt, REAP_POLL_MS, on_reap_poll, c, 0);
+    return c->poll ? ST_OK : ST_NO_MEMORY;
 }
 
 /* Nobody could wait for it: it does not run unwatched. `lock` is held, and left for a moment. */
@@ -283,7 +308,7 @@ static void abandon(child *c)
     pthread_mutex_lock(&c->lock);
 }
 
-status child_start(runtime *rt, const child_spec *spec, pid_t *pid)
+static status start(runtime *rt, const child_spec *spec, pid_t *pid, child **out)
 {
     child *c = calloc(1, sizeof(*c));
     if (!c)
@@ -317,10 +342,47 @@ status child_start(runtime *rt, const child_spec *spec, pid_t *pid)
     st = wait_for_end(c);
     if (st != ST_OK)
         abandon(c);
+    if (st == ST_OK && out) {
+        ref_get(&c->refs);
+        *out = c;
+    }
     pthread_mutex_unlock(&c->lock);
     if (st != ST_OK)
         child_unref(c);
     return st;
+}
+
+status child_start(runtime *rt, const child_spec *spec, pid_t *pid)
+{
+    return start(rt, spec, pid, NULL);
+}
+
+status child_start_held(runtime *rt, const child_spec *spec, child **out)
+{
+    return start(rt, spec, NULL, out);
+}
+
+bool child_forget(child *c)
+{
+    if (!c)
+        return false;
+    pthread_mutex_lock(&c->lock);
+    bool alive = !c->ended;
+    c->ended = true; /* callbacks that come too late find nothing to do */
+    timer_id limit = c->limit, poll_timer = c->poll;
+    pthread_mutex_unlock(&c->lock);
+    if (alive) {
+        if (c->out.fd >= 0)
+            runtime_unwatch(c->rt, c->out.fd);
+        if (runtime_timer_cancel(c->rt, limit))
+            child_unref(c);
+        if (c->pidfd >= 0)
+            runtime_unwatch(c->rt, c->pidfd);
+        if (!poll_timer || runtime_timer_cancel(c->rt, poll_timer))
+            stop_waiting(c);
+    }
+    child_unref(c);
+    return alive;
 }
 
 /* ---- without a runtime ---- */

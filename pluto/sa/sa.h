@@ -268,7 +268,8 @@ struct pluto {
                                            without a walk */
     uint64_t next_state, next_conn;
     uint32_t next_reqid;
-    bool listening, stopping;
+    bool listening;
+    atomic_bool stopping;
     unsigned debug;
     pluto_stats stats;
     uint8_t cookie_secret[32];
@@ -278,6 +279,12 @@ struct pluto {
     proposals *default_ike, *default_esp, *default_ah;
     void (*on_shutdown)(void *ctx);
     void *shutdown_ctx;
+    /* pluto_shutdown(): what is called when all is gone, and until when that may take; L */
+    void (*close_done)(void *ctx);
+    void *close_ctx;
+    int64_t close_until_ms;
+    bool unrouted;
+    timer_id close_timer;
     subnet priv[32];
     bool priv_not[32];
     size_t n_priv;

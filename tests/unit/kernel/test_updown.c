@@ -174,11 +174,36 @@ static void scripts(void **state)
     log_bus_free(log.bus);
 }
 
+/* The runtime has stopped: what runs and what waits is let go of, and whoever waits for it hears -1. */
+static void dropped(void **state)
+{
+    updown *u;
+    updown_vars v = vars("down-client", "one");
+
+    assert_int_equal(runtime_new(&rt, &(runtime_config){.manual = true}), ST_OK);
+    assert_int_equal(updown_new(&u, rt), ST_OK);
+    atomic_store(&ended, 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        statuses[i] = 0;
+        assert_int_equal(u->ops->run(u, "sleep 0.1", &v, (log_scope){0}, on_done, NULL, i), ST_OK);
+    }
+    statuses[4] = 0;
+    assert_int_equal(u->ops->run(u, NULL, &v, (log_scope){0}, on_done, NULL, 4), ST_OK);
+    assert_int_equal(u->ops->busy(u), 3);
+    u->ops->free(u);
+    assert_int_equal(atomic_load(&ended), 3);
+    runtime_free(rt);
+    assert_int_equal(atomic_load(&ended), 4);
+    for (unsigned i = 1; i <= 4; i++)
+        assert_int_equal(statuses[i], -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(environment),
         cmocka_unit_test(scripts),
+        cmocka_unit_test(dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

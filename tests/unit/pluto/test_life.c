@@ -275,6 +275,62 @@ static void test_subnets(void **state)
     duo_free(d);
 }
 
+/* ---- the end ---- */
+
+static void on_gone(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+/* A script of party A's that runs is waited for, with a limit. */
+static size_t busy_now;
+static size_t slow_busy(updown *u)
+{
+    return busy_now;
+}
+static status slow_run(updown *u, const char *script, const updown_vars *vars, log_scope log,
+                       updown_done_fn *done, void *ctx, uint64_t key)
+{
+    busy_now += strncmp(vars->verb, "down", 4) == 0;
+    done(ctx, key, 0);
+    return ST_OK;
+}
+static const updown_ops slow_ops = {slow_run, slow_busy, NULL};
+
+static void test_shutdown(void **state)
+{
+    for (unsigned hangs = 0; hangs < 2; hangs++) {
+        duo *d = duo_new();
+        updown slow = {&slow_ops};
+        unsigned ended = 0;
+        busy_now = 0;
+        pluto_free(d->p[0].pl);
+        d->p[0].env.updown = &slow;
+        assert_int_equal(pluto_new(&d->p[0].pl, &d->p[0].env, &d->p[0].opt, &(msgbuf){0}), ST_OK);
+        for (unsigned i = 0; i < 2; i++) {
+            duo_psk(&d->p[i], "@a.test", "@b.test", "a secret of both sides");
+            duo_add(&d->p[i], DUO_CONN(""));
+        }
+        up_ok(d, "net");
+        pluto_route(d->p[0].pl, "net", NULL);
+        assert_int_equal(busy_now, 0);
+        pluto_shutdown(d->p[0].pl, 3000, on_gone, &ended);
+        duo_run(d, 1000);
+        assert_int_equal(busy_now, 1);
+        assert_int_equal(ended, 0);
+        assert_int_equal(duo_stats(&d->p[0]).isakmp, 0);
+        assert_int_equal(duo_stats(&d->p[1]).isakmp, 0); /* was told */
+        assert_int_equal(kernel_fake_policies(d->p[0].env.kernel), 0);
+        if (!hangs)
+            busy_now = 0;
+        duo_run(d, 1000);
+        assert_int_equal(ended, !hangs);
+        duo_run(d, 2000);
+        assert_int_equal(ended, 1);
+        duo_free(d);
+    }
+}
+
 /* ---- both at once ---- */
 
 static void test_simultaneous(void **state)
@@ -303,7 +359,7 @@ int main(void)
         cmocka_unit_test(test_transport),    cmocka_unit_test(test_ah_esp),
         cmocka_unit_test(test_ipcomp),       cmocka_unit_test(test_ipcomp_refused),
         cmocka_unit_test(test_algorithms),   cmocka_unit_test(test_subnets),
-        cmocka_unit_test(test_simultaneous),
+        cmocka_unit_test(test_simultaneous), cmocka_unit_test(test_shutdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
