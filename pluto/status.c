@@ -72,6 +72,9 @@ static void head(const printer *o)
             used += (size_t)snprintf(debug + used, sizeof(debug) - used, "%s%s", used ? "+" : "", words[k]);
     }
     line(o, "debug %s", debug);
+    /* said only where it is not the native one, so that the usual head keeps its shape */
+    if (!(p->kenv.kernel->ops->features(p->kenv.kernel) & KERNEL_NATIVE))
+        line(o, "kernel interface: %s", p->kenv.kernel->ops->name);
     line(o, " ");
 }
 
