@@ -83,12 +83,13 @@ static void head(const printer *o)
 typedef struct conn_view {
     uint64_t isakmp, ipsec, owner;
     routing route;
-    char ike_newest[128], esp_newest[160];
+    char ike_newest[128], esp_newest[190];
 } conn_view;
 
 static void esp_text(const quick *q, char *dst, size_t size)
 {
-    const transform *e = proposal_get(&q->esp, TRANSFORM_ENCR), *h = proposal_get(&q->esp, TRANSFORM_INTEG);
+    const proposal *p = q->esp.proto ? &q->esp : &q->ah;
+    const transform *e = proposal_get(p, TRANSFORM_ENCR), *h = proposal_get(p, TRANSFORM_INTEG);
     const char *auth =
         h ? SHORT_ALG(auth_alg_names, h->id == INTEG_HMAC_SHA2_256_96 ? 252 : ikev1_auth_from(h->id)) : "";
     uint16_t bits = e ? e->key_bits : 0;
@@ -99,8 +100,11 @@ static void esp_text(const quick *q, char *dst, size_t size)
         snprintf(group, sizeof(group), "<Phase1>");
     else if (q->pfs)
         snprintf(group, sizeof(group), "%s", SHORT_ALG(oakley_group_names, q->pfs));
-    snprintf(dst, size, "%s_%u-%s; pfsgroup=%s",
-             e ? SHORT_ALG(esp_transform_names, ikev1_esp_from(e->id)) : "NULL", bits, auth, group);
+    if (!q->esp.proto)
+        snprintf(dst, size, "AH algorithm newest: %s; pfsgroup=%s", auth, group);
+    else
+        snprintf(dst, size, "ESP algorithm newest: %s_%u-%s; pfsgroup=%s",
+                 e ? SHORT_ALG(esp_transform_names, ikev1_esp_from(e->id)) : "NULL", bits, auth, group);
 }
 
 static conn_view view_of(pluto *p, const pconn *c)
@@ -209,7 +213,7 @@ static void conn_details(const printer *o, const pconn *c, const char *name, con
     }
     if (v->ike_newest[0])
         line(o, "%s:   IKE algorithm newest: %s", name, v->ike_newest);
-    if (k->esp) {
+    if (k->esp && !k->ah_only) {
         char pfs[40] = "";
         esp_list(c->esp, false, a, sizeof(a));
         if (c->pfs_group)
@@ -219,7 +223,7 @@ static void conn_details(const printer *o, const pconn *c, const char *name, con
         line(o, "%s:   ESP algorithms loaded: %s", name, a);
     }
     if (v->esp_newest[0])
-        line(o, "%s:   ESP algorithm newest: %s", name, v->esp_newest);
+        line(o, "%s:   %s", name, v->esp_newest);
 }
 
 static void show_conn(const printer *o, const pconn *c, bool all)

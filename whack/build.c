@@ -52,7 +52,8 @@ static status finish_conn(whack_args *a)
         c->authby = AUTH_NEVER;
     else
         c->type = a->tunnel ? CONN_TUNNEL : CONN_TRANSPORT;
-    c->auth_ah = a->authenticate && !a->encrypt;
+    c->auth_ah = a->authenticate; /* with --encrypt: AH around ESP */
+    c->ah_only = a->authenticate && !a->encrypt;
     c->rekey = !a->dontrekey;
     c->autostart = AUTO_ADD;
     status st = check_lifetime(a, "ikelifetime", c->ikelifetime_s);

@@ -73,7 +73,7 @@ static const field conn_fields[] = {
     F(57, U32,  conn, uniqueids, UNIQUE_KEEP),    F(58, STR,  conn, failureshunt, 0),
     F(59, STR,  conn, connalias, 0),              F(60, STR,  conn, dns, 0),
     F(61, STR,  conn, nbns, 0),                   F(62, STR,  conn, domain, 0),
-    F(63, STR,  conn, banner, 0),
+    F(63, STR,  conn, banner, 0),                 F(64, BOOL, conn, ah_only, 0),
 };
 // clang-format on
 #define TABLE(t) (t), sizeof(t) / sizeof((t)[0])

@@ -69,7 +69,8 @@ typedef struct conn {
     conn_type type;
     conn_auto autostart;
     unsigned authby; /* AUTH_ bits */
-    bool auth_ah;    /* auth=ah */
+    bool auth_ah;    /* auth=ah: AH around ESP */
+    bool ah_only;    /* phase2=ah, ah=...: AH without ESP; auth_ah is set, too */
     conn_end left, right;
     bool pfs, compress, mobike, forceencaps, rekey, reauth, aggressive, modecfg_push, installpolicy, ikev2_esn;
     bool initial_contact, sha256_96, disable_arrival_check, tunnel_v6;

@@ -170,7 +170,7 @@ const keyword keywords[] = {
     C("modecfgdomains", KW_STRING, domain, NULL, "domain names for clients"),
     C("modecfgbanner", KW_STRING, banner, NULL, "message for clients"),
     CC("ikev2", kw_set_ikev2, "never, no, permit, propose, yes, insist or always", NULL, "Openswan's keyexchange"),
-    CC("phase2", kw_set_phase2, "esp or ah", "esp", "Openswan's auth"),
+    CC("phase2", kw_set_phase2, "esp, ah or ah+esp", "esp", "Openswan's auth"),
     CC("phase2alg", kw_set_phase2alg, "algorithms", NULL, "Openswan's esp and pfsgroup"),
     CC("ah", kw_set_ah, "algorithms", NULL, "AH with these instead of ESP"),
     CC("modecfgpull", kw_set_modecfgpull, "yes or no", "no", "Openswan's modeconfig"),

@@ -208,16 +208,17 @@ status kw_set_encapsulation(kw_target *t, const char *v, msgbuf *msg)
 
 status kw_set_ah(kw_target *t, const char *v, msgbuf *msg)
 {
-    t->c->auth_ah = true;
+    t->c->auth_ah = t->c->ah_only = true;
     return copy(t, &t->c->esp, v);
 }
 
 status kw_set_phase2(kw_target *t, const char *v, msgbuf *msg)
 {
-    bool ah = strcasecmp(v, "ah") == 0;
-    if (!ah && strcasecmp(v, "esp") != 0)
-        return unexpected(msg, "esp or ah");
-    t->c->auth_ah = ah;
+    bool ah = strcasecmp(v, "ah") == 0, both = strcasecmp(v, "ah+esp") == 0;
+    if (!ah && !both && strcasecmp(v, "esp") != 0)
+        return unexpected(msg, "esp, ah or ah+esp");
+    t->c->auth_ah = ah || both;
+    t->c->ah_only = ah;
     return ST_OK;
 }
 

@@ -209,7 +209,7 @@ status quick_make_child(quick *q, bool with_ipcomp, msgbuf *msg)
     status st = kchild_new(&q->child, &p->kenv, &kp, p->log);
     if (st == ST_OK)
         st = kchild_set_ts(q->child, &q->my_ts, 1, &q->peer_ts, 1);
-    if (st == ST_OK)
+    if (st == ST_OK && !c->c->ah_only)
         st = alloc(q, PROTO_ESP);
     if (st == ST_OK && c->c->auth_ah)
         st = alloc(q, PROTO_AH);
@@ -256,9 +256,12 @@ status quick_install(quick *q, bool inbound, msgbuf *msg)
     kchild_sa sas[2];
     size_t n = 0;
     memset(k, 0, sizeof(k));
-    status st = make_keys(q, &q->esp, &k[n]);
-    sas[n] = k[n].sa;
-    n++;
+    status st = ST_OK;
+    if (q->esp.proto) {
+        st = make_keys(q, &q->esp, &k[n]);
+        sas[n] = k[n].sa;
+        n++;
+    }
     if (st == ST_OK && q->ah.proto) {
         st = make_keys(q, &q->ah, &k[n]);
         sas[n] = k[n].sa;

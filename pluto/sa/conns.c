@@ -226,7 +226,8 @@ static status pick_proposals(pconn *c, msgbuf *msg)
     pluto *p = c->p;
     status st;
     c->ike = p->default_ike;
-    c->esp = p->default_esp;
+    ipsec_proto proto = c->c->ah_only ? PROTO_AH : PROTO_ESP;
+    c->esp = c->c->ah_only ? p->default_ah : p->default_esp;
     if (c->c->ike) {
         if (!(c->own_ike = calloc(1, sizeof(proposals))))
             return ST_NO_MEMORY;
@@ -237,7 +238,7 @@ static status pick_proposals(pconn *c, msgbuf *msg)
     if (c->c->esp) {
         if (!(c->own_esp = calloc(1, sizeof(proposals))))
             return ST_NO_MEMORY;
-        if ((st = proposals_from_text(c->own_esp, c->c->esp, PROTO_ESP, true, msg)) != ST_OK)
+        if ((st = proposals_from_text(c->own_esp, c->c->esp, proto, true, msg)) != ST_OK)
             return st;
         c->esp = c->own_esp;
     }

@@ -140,7 +140,7 @@ char *pconn_policy(const pconn *c, char *dst, size_t size)
     } bits[] = {
         {auth & AUTH_PSK, "PSK"},
         {auth & (AUTH_PUBKEY | AUTH_RSA_ONLY | AUTH_ECDSA_ONLY), "RSASIG"},
-        {!shunt, "ENCRYPT"},
+        {!shunt && !k->ah_only, "ENCRYPT"},
         {!shunt && k->auth_ah, "AUTHENTICATE"},
         {!shunt && k->compress, "COMPRESS"},
         {pconn_is_tunnel(c) || shunt, "TUNNEL"},

@@ -71,7 +71,7 @@ struct pconn {
     pconn_end me, peer;
     bool left_is_me, oriented, is_template; /* template: makes instances */
     char dev[HOST_IFNAME];
-    const proposals *ike, *esp;   /* the root conn's own, or the daemon's defaults */
+    const proposals *ike, *esp;   /* esp: AH's with ah_only; the root conn's own, or the daemon's defaults */
     proposals *own_ike, *own_esp; /* NULL: the defaults, or an instance, which shares its root's */
     dh_group pfs_group;           /* pfsgroup=, or the group in esp=; DH_NONE: phase 1's */
     uint32_t reqid;

@@ -117,11 +117,12 @@ status spdb_add_ipsec(ikev1_builder *b, const quick *q, dh_group pfs)
     esp->pfs = ah->pfs = pfs;
     for (size_t i = 0; i < 3; i++)
         set_u32(spi[i], q->spi_in[i]);
-    for (uint8_t i = 0; i < c->esp->n; i++)
+    bool with_esp = !c->c->ah_only;
+    for (uint8_t i = 0; i < c->esp->n && with_esp; i++)
         offer_esp(esp, &c->esp->p[i]);
     if (c->c->auth_ah)
         offer_ah(ah, c->esp);
-    if (esp->n == 0 || (c->c->auth_ah && ah->n == 0)) {
+    if ((with_esp && esp->n == 0) || (c->c->auth_ah && ah->n == 0)) {
         st = ST_NOT_FOUND;
         goto out;
     }
@@ -133,13 +134,14 @@ status spdb_add_ipsec(ikev1_builder *b, const quick *q, dh_group pfs)
                             WIRE_LIST(&deflate, 1)};
     if (c->c->auth_ah)
         p[n++] = pah;
-    p[n++] = pesp;
+    if (with_esp)
+        p[n++] = pesp;
     if (c->c->compress && q->spi_in[IDX(PROTO_IPCOMP)]) {
         /* with compression, or without: a peer that has none still gets its tunnel */
         p[n++] = pcomp;
         if (n == 2) {
-            pesp.number = 1;
-            p[n++] = pesp;
+            p[n] = p[0];
+            p[n++].number = 1;
         }
     }
     ikev1_sa sa = {IKEV1_DOI_IPSEC, IKEV1_SIT_IDENTITY_ONLY, WIRE_LIST(p, n)};
@@ -420,8 +422,12 @@ static bool bundle_shape_ok(const quick *q, const bundle *b, msgbuf *why)
         if (i == IDX(PROTO_IPCOMP) ? (v == 0 || v > 65535) : v < 256)
             return msg_set(why, "SPI 0x%x is reserved", v), false;
     }
-    if (!b->p[IDX(PROTO_ESP)])
-        return msg_set(why, "the peer offers no ESP"), false;
+    if ((b->p[IDX(PROTO_ESP)] != NULL) == k->ah_only)
+        return msg_set(why,
+                       k->ah_only ? "the peer offers ESP, \"%s\" wants AH alone"
+                                  : "the peer offers no ESP, \"%s\" wants it",
+                       q->st.c->name),
+               false;
     if ((b->p[IDX(PROTO_AH)] != NULL) != k->auth_ah)
         return msg_set(why,
                        k->auth_ah ? "the peer offers no AH, \"%s\" has auth=ah"

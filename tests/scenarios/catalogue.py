@@ -238,6 +238,17 @@ def ah():
     return s
 
 
+def ah_alone():
+    confs = {}
+    for h, p in (("moon", "sun"), ("sun", "moon")):
+        confs[h] = Conf("ikev1", "psk", type="transport").conn("net-net", (h, None), (p, None), ah="sha1")
+    s = scenario("ikev1/ah-alone", "ikev1: AH without ESP, transport mode", confs, UP,
+                 ["moon::ipsec status::STATE_QUICK_I2::YES", ping("moon", "PH_IP_SUN"), "sun::tcpdump::AH(spi=::YES", "sun::tcpdump::ESP(spi=::NO"],
+                 hosts="moon sun")
+    s["uml_only"] = True
+    return s
+
+
 def force_encaps():
     confs = gateways("ikev2", "psk", forceencaps="yes")
     return scenario("ikev2/force-encaps", "ikev2: ESP in UDP without any NAT", confs, UP, both_up("ikev2") + THROUGH + ["sun::tcpdump::UDP-encap: ESP::YES"])
@@ -287,7 +298,7 @@ def two_behind_nat(proto):
 
 
 def all_scenarios():
-    rows = [mixed(), ah(), force_encaps(), narrow()]
+    rows = [mixed(), ah(), ah_alone(), force_encaps(), narrow()]
     for proto in ("ikev1", "ikev2"):
         rows += [road_warriors(proto, "psk"), road_warriors(proto, "cert"), rekey_child(proto), rekey_ike(proto), trap(proto),
                  dpd(proto, "clear"), dpd(proto, "hold"), dpd(proto, "restart"), mismatch(proto), wrong_psk(proto), protoport(proto),

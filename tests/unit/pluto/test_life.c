@@ -202,6 +202,57 @@ static void test_ah_esp(void **state)
     duo_free(d);
 }
 
+/* AH without ESP: both keywords, both modes, lists and defaults, with compression or not */
+static void test_ah_alone(void **state)
+{
+    static const char *const texts[] = {
+        " type=tunnel\n ah=sha256,sha1\n", " type=transport\n phase2=ah\n esp=sha1!\n",
+        " type=transport\n phase2=ah\n", " type=tunnel\n ah=md5-modp2048\n compress=yes\n"};
+    for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+        char conf[1024];
+        snprintf(conf, sizeof(conf), HOSTS("%s"), texts[k]);
+        duo *d = pair(conf);
+        buf out = {0};
+        up_ok(d, "host");
+        assert_up(d, 1);
+        if (k < 3)
+            assert_int_equal(kernel_fake_sas(d->p[0].env.kernel), 2);
+        const char *t = status_of(&d->p[0], true, &out);
+        assert_non_null(strstr(t, k == 1 || k == 2 ? "policy: PSK+AUTHENTICATE+PFS+UP;" : "+AUTHENTICATE+"));
+        assert_null(strstr(t, "ENCRYPT"));
+        assert_non_null(strstr(t, k == 0 ? "AH algorithm newest: HMAC_SHA2_256; pfsgroup=<Phase1>"
+                                         : "AH algorithm newest: "));
+        assert_non_null(strstr(t, "#2: \"host\" ah."));
+        assert_null(strstr(t, " esp."));
+        assert_traffic(d, "10.0.0.1", "10.0.0.2", false);
+        pluto_terminate(d->p[1].pl, "host", NULL); /* the Delete names AH */
+        duo_run(d, 1000);
+        assert_int_equal(duo_stats(&d->p[0]).quick, 0);
+        buf_free(&out);
+        duo_free(d);
+    }
+}
+
+/* AH alone, AH around ESP and ESP do not agree with each other. */
+static void test_ah_refused(void **state)
+{
+    static const char *const texts[] = {" phase2=ah\n", " phase2=ah+esp\n", " phase2=esp\n"};
+    for (size_t k = 0; k < 9; k++) {
+        char conf[2][1024];
+        duo *d = duo_new();
+        duo_done done;
+        for (unsigned i = 0; i < 2; i++) {
+            snprintf(conf[i], sizeof(conf[i]), HOSTS("%s"), texts[i ? k / 3 : k % 3]);
+            duo_psk(&d->p[i], "@a.test", "@b.test", "a secret");
+            duo_add(&d->p[i], conf[i]);
+        }
+        up(d, "host", &done);
+        assert_int_equal(duo_stats(&d->p[0]).quick_established, k / 3 == k % 3);
+        buf_free(&done.text);
+        duo_free(d);
+    }
+}
+
 static void test_ipcomp(void **state)
 {
     duo *d = pair(DUO_CONN(" compress=yes\n"));
@@ -360,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_ipcomp),       cmocka_unit_test(test_ipcomp_refused),
         cmocka_unit_test(test_algorithms),   cmocka_unit_test(test_subnets),
         cmocka_unit_test(test_simultaneous), cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_ah_alone),     cmocka_unit_test(test_ah_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
