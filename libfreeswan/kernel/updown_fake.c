@@ -34,6 +34,12 @@ static void done_run(void *arg)
     free(j);
 }
 
+static void done_drop(void *arg)
+{
+    ((done_job *)arg)->exit_status = -1;
+    done_run(arg);
+}
+
 static status fake_run(updown *u, const char *script, const updown_vars *vars, log_scope log,
                        updown_done_fn *done, void *ctx, uint64_t key)
 {
@@ -51,7 +57,7 @@ static status fake_run(updown *u, const char *script, const updown_vars *vars, l
     pthread_mutex_unlock(&r->lock);
     if (!j)
         return ST_OK;
-    status st = runtime_post(r->rt, done_run, free, j);
+    status st = runtime_post(r->rt, done_run, done_drop, j);
     if (st != ST_OK)
         free(j);
     return st;
