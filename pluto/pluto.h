@@ -52,6 +52,7 @@ typedef struct pluto_options {
     unsigned max_half_open;      /* 0 = PLUTO_MAX_HALF_OPEN */
     bool deaf;                   /* do not answer before pluto_listen() */
     bool no_vendor_id, no_xauth_vid;
+    unsigned natt_best; /* for tests: the newest NAT-T method we know, a vid_kind; 0 = RFC 3947 */
 } pluto_options;
 
 /* Takes env->net's packets and env->kernel's events. */

@@ -11,6 +11,11 @@
 
 /* ---- vendor IDs ---- */
 
+static bool natt_known(const pluto_options *o, vid_kind k)
+{
+    return k >= VID_NATT_02_N && k <= VID_NATT_RFC && (!o->natt_best || (unsigned)k <= o->natt_best);
+}
+
 void main_add_vendor_ids(ike *i, ikev1_builder *b)
 {
     const pluto_options *o = &i->p->opt;
@@ -26,7 +31,8 @@ void main_add_vendor_ids(ike *i, ikev1_builder *b)
         return;
     if (i->st.initiator) {
         for (size_t n = 0; n < sizeof(natt) / sizeof(natt[0]); n++)
-            ikev1_add_raw(b, PLV1_VID, vid_octets(natt[n]));
+            if (natt_known(o, natt[n]))
+                ikev1_add_raw(b, PLV1_VID, vid_octets(natt[n]));
     } else if (i->natt_seen >= VID_NATT_02_N) {
         ikev1_add_raw(b, PLV1_VID, vid_octets(i->natt_seen));
     }
@@ -52,7 +58,7 @@ void main_take_vendor_ids(msgctx *md)
         span v = md->m.p[k].vid.data;
         vid_kind kind = vid_find(v)->kind;
         vid_text(v, text, sizeof(text));
-        bool natt = kind >= VID_NATT_02_N && o->nat_traversal && !o->disable_port_floating;
+        bool natt = natt_known(o, kind) && o->nat_traversal && !o->disable_port_floating;
         bool useful = kind == VID_DPD || kind == VID_XAUTH || kind == VID_CISCO_UNITY ||
                       kind == VID_FRAGMENTATION || kind == VID_STRONGSWAN;
         i->dpd.peer_knows |= kind == VID_DPD;

@@ -1,5 +1,5 @@
-/* RSA signatures: certificates with all sending policies, raw keys, refusals; road warriors and the choice of
- * a conn by the peer's ID; addresses behind NAT.
+/* Signatures: RSA and ECDSA certificates with all sending policies, raw keys, refusals; road warriors and the
+ * choice of a conn by the peer's ID; addresses behind NAT.
  */
 #include "tests/unit/pluto/pair.h"
 #include "libstrongswan/base/text.h"
@@ -24,10 +24,26 @@ static void write_cert(const char *path, cert *c)
     fclose(f);
 }
 
-static int make_pki(void **state)
+/* takes the key over */
+static void make_cert(long k, EVP_PKEY *key)
 {
     static const char *const names[] = {"a.test", "b.test", "c.test"};
     static const char *const alts[] = {"DNS:a.test", "DNS:b.test", "DNS:c.test"};
+    EVP_PKEY_free(keys[k]);
+    keys[k] = key;
+    cert *c = order_cert(&(cert_order){.subject = names[k],
+                                       .issuer = "Lab CA",
+                                       .key = key,
+                                       .signer = ca_key,
+                                       .serial = 10 + k,
+                                       .to = TEST_NOW + 1000000,
+                                       .ext = {"subjectAltName", alts[k]}});
+    write_cert(files[k], c);
+    cert_unref(c);
+}
+
+static int make_pki(void **state)
+{
     ca_key = rsa_key();
     ca_cert = order_cert(
         &(cert_order){.subject = "Lab CA",
@@ -35,17 +51,8 @@ static int make_pki(void **state)
                       .to = TEST_NOW + 1000000,
                       .ext = {"basicConstraints", "critical,CA:TRUE", "keyUsage", "keyCertSign,cRLSign"}});
     for (long k = 0; k < 3; k++) {
-        keys[k] = rsa_key();
-        cert *c = order_cert(&(cert_order){.subject = names[k],
-                                           .issuer = "Lab CA",
-                                           .key = keys[k],
-                                           .signer = ca_key,
-                                           .serial = 10 + k,
-                                           .to = TEST_NOW + 1000000,
-                                           .ext = {"subjectAltName", alts[k]}});
         snprintf(files[k], sizeof(files[k]), "/tmp/pluto-rsa-%d-%ld.der", (int)getpid(), k);
-        write_cert(files[k], c);
-        cert_unref(c);
+        make_cert(k, rsa_key());
     }
     return 0;
 }
@@ -387,15 +394,96 @@ static void test_nat_transport(void **state)
     duo_free(d);
 }
 
+/* Whoever knows only an older method is met there, whichever side it is. */
+static void test_natt_drafts(void **state)
+{
+    static const struct {
+        unsigned best;
+        const char *name;
+    } rows[] = {{VID_NATT_RFC, "RFC 3947"},
+                {VID_NATT_03, "draft-ietf-ipsec-nat-t-ike-03"},
+                {VID_NATT_02, "draft-ietf-ipsec-nat-t-ike-02"},
+                {VID_NATT_02_N, "draft-ietf-ipsec-nat-t-ike-02"}};
+    for (size_t k = 0; k < 8; k++) {
+        char text[120];
+        duo *d = natted(" leftsubnet=10.1.0.0/16\n");
+        party *old = &d->p[k / 4];
+        pluto_free(d->p[1].pl);
+        if (old == &d->p[0])
+            pluto_free(old->pl);
+        old->opt.natt_best = rows[k % 4].best;
+        assert_int_equal(pluto_new(&d->p[1].pl, &d->p[1].env, &d->p[1].opt, NULL), ST_OK);
+        if (old == &d->p[0]) {
+            assert_int_equal(pluto_new(&old->pl, &old->env, &old->opt, NULL), ST_OK);
+            warrior(old, 0, "10.0.0.2", " leftsubnet=10.1.0.0/16\n");
+        }
+        gateway(&d->p[1], "conn rw\n rightsubnet=10.1.0.0/16\n");
+        initiate(d, 0, "home");
+        snprintf(text, sizeof(text), "NAT-Traversal: Result using %s: i am NATed", rows[k % 4].name);
+        assert_true(duo_logged(&d->p[0], text));
+        snprintf(text, sizeof(text), "NAT-Traversal: Result using %s: peer is NATed", rows[k % 4].name);
+        assert_true(duo_logged(&d->p[1], text));
+        assert_up(d, 1);
+        assert_traffic(d, "10.1.0.1", "10.2.0.1", true);
+        duo_free(d);
+    }
+}
+
+/* ---- ECDSA ---- */
+
+/* The authentication method that B answered with: attribute 3 of its first message. */
+static uint8_t method_chosen;
+static bool watch_method(duo *d, party *from, party *to, const packet *p)
+{
+    static const uint8_t attr[] = {0x80, 3, 0};
+    for (size_t k = 0; from == &d->p[1] && !method_chosen && k + 4 <= p->n; k++) {
+        if (memcmp(p->data + k, attr, 3) == 0)
+            method_chosen = p->data[k + 3];
+    }
+    return true;
+}
+
+static void test_ecdsa(void **state)
+{
+    static const char *const curves[] = {"P-256", "P-384", "P-521"};
+    static const char *const ike[] = {"aes128-sha256-ecp256!", "aes256-sha384-ecp384!",
+                                      "aes256-sha512-modp2048!"};
+    for (size_t k = 0; k < 3; k++) {
+        char text[1024];
+        duo *d = duo_new();
+        for (long i = 0; i < 2; i++)
+            make_cert(i, EVP_PKEY_Q_keygen(NULL, NULL, "EC", curves[k]));
+        method_chosen = 0;
+        d->filter = watch_method;
+        equip(d);
+        for (unsigned i = 0; i < 2; i++) {
+            snprintf(text, sizeof(text),
+                     "conn net\n keyexchange=ikev1\n authby=ecdsasig\n left=10.0.0.%u\n right=10.0.0.%u\n "
+                     "leftid=@%c.test\n rightid=@%c.test\n leftcert=%s\n ike=%s\n"
+                     " leftsubnet=10.%u.0.0/16\n rightsubnet=10.%u.0.0/16\n auto=add\n",
+                     i + 1, 2 - i, 'a' + (int)i, 'b' - (int)i, files[i], ike[k], i + 1, 2 - i);
+            duo_add(&d->p[i], text);
+        }
+        up_ok(d, "net");
+        assert_up(d, 1);
+        assert_traffic(d, "10.1.0.1", "10.2.0.1", false);
+        assert_int_equal(method_chosen, OAKLEY_ECDSA_256 + k);
+        duo_free(d);
+    }
+    for (long i = 0; i < 2; i++)
+        make_cert(i, rsa_key());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_certs),     cmocka_unit_test(test_sendcert_never),
-        cmocka_unit_test(test_untrusted), cmocka_unit_test(test_no_private_key),
-        cmocka_unit_test(test_raw_keys),  cmocka_unit_test(test_road_warriors),
-        cmocka_unit_test(test_switch),    cmocka_unit_test(test_unwanted_peer),
-        cmocka_unit_test(test_unique),    cmocka_unit_test(test_nat),
-        cmocka_unit_test(test_nat_vhost), cmocka_unit_test(test_nat_transport),
+        cmocka_unit_test(test_certs),       cmocka_unit_test(test_sendcert_never),
+        cmocka_unit_test(test_untrusted),   cmocka_unit_test(test_no_private_key),
+        cmocka_unit_test(test_raw_keys),    cmocka_unit_test(test_road_warriors),
+        cmocka_unit_test(test_switch),      cmocka_unit_test(test_unwanted_peer),
+        cmocka_unit_test(test_unique),      cmocka_unit_test(test_nat),
+        cmocka_unit_test(test_nat_vhost),   cmocka_unit_test(test_nat_transport),
+        cmocka_unit_test(test_natt_drafts), cmocka_unit_test(test_ecdsa),
     };
     return cmocka_run_group_tests(tests, make_pki, drop_pki);
 }
