@@ -64,6 +64,8 @@ const keyword *kw_find(const kw_index *x, uint8_t section, const char *word, boo
 const keyword *kw_nearest(uint8_t section, const char *word, const char **side);
 /* Sets the member. ST_INVALID: msg tells what is accepted. */
 status kw_apply(const keyword *k, kw_target *t, const char *value, msgbuf *msg) MUST_CHECK;
+/* The word is read, but its feature is missing so far: kw_apply() warns. */
+bool kw_not_yet(const keyword *k);
 /* "yes or no", "a time such as 30s, 5m, 3h, 1d", …, for messages and documentation */
 char *kw_values_text(const keyword *k, char *dst, size_t size);
 status kw_parse_time(const char *text, int64_t *out, msgbuf *msg) MUST_CHECK;

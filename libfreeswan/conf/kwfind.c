@@ -241,14 +241,58 @@ static status set_number(const keyword *k, void *member, const char *value, msgb
     return ST_OK;
 }
 
-status kw_apply(const keyword *k, kw_target *t, const char *value, msgbuf *msg)
+/* Words whose feature is missing so far: whoever uses one is told, as long as it is not switched off. */
+static const struct {
+    uint8_t where;
+    const char *name;
+} not_yet[] = {
+    {KW_CONN, "aggressive"},
+    {KW_CONN, "initial_contact"},
+    {KW_CONN, "inactivity"},
+    {KW_CONN, "eap_identity"},
+    {KW_CONN, "aaa_identity"},
+    {KW_CONN, "mediation"},
+    {KW_CONN, "mediated_by"},
+    {KW_CONN, "me_peerid"},
+    {KW_CONN, "failureshunt"},
+    {KW_CONN, "connalias"},
+    {KW_CONN, "modecfgdomains"},
+    {KW_CONN, "modecfgbanner"},
+    {KW_CONN, "esn"},
+    {KW_END, "id2"},
+    {KW_END, "cert2"},
+    {KW_END, "ca2"},
+    {KW_END, "auth2"},
+    {KW_END, "natip"},
+    {KW_END, "certpolicy"},
+    {KW_SETUP, "dumpdir"},
+    {KW_SETUP, "pkcs11module"},
+};
+
+bool kw_not_yet(const keyword *k)
+{
+    for (size_t i = 0; i < sizeof(not_yet) / sizeof(not_yet[0]); i++)
+        if (k->where == not_yet[i].where && strcmp(k->name, not_yet[i].name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_off(const char *value)
+{
+    static const char *const words[] = {"no", "false", "off", "0", "0s", "none"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(value, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static status set_member(const keyword *k, kw_target *t, const char *value, msgbuf *msg)
 {
     void *object = k->where == KW_END ? (void *)t->end
                    : t->c             ? (void *)t->c
                    : t->s             ? (void *)t->s
                                       : (void *)t->ca;
     void *member = (char *)object + k->offset;
-    t->warned = false;
     switch (k->type) {
     case KW_BOOL:
         return parse_bool(value, member) ? ST_OK : expected(k, msg);
@@ -279,4 +323,15 @@ status kw_apply(const keyword *k, kw_target *t, const char *value, msgbuf *msg)
         return msg_fail(msg, ST_UNSUPPORTED, "%s", k->doc);
     }
     return ST_OK;
+}
+
+status kw_apply(const keyword *k, kw_target *t, const char *value, msgbuf *msg)
+{
+    t->warned = false;
+    status st = set_member(k, t, value, msg);
+    if (st == ST_OK && kw_not_yet(k) && !is_off(value)) {
+        msg_set(msg, "is accepted, but has no effect in this release");
+        t->warned = true;
+    }
+    return st;
 }

@@ -180,7 +180,7 @@ static bool apply_one(maker *m, kw_target *t, const entry *e, bool fatal, bool q
     }
     if (!t->warned || quiet)
         return true;
-    if (e->k->type == KW_WARN) { /* once for each word */
+    if (e->k->type == KW_WARN || kw_not_yet(e->k)) { /* once for each word */
         if (hashmap_add(l->warned, span_str(e->k->name), (void *)(uintptr_t)e->k) == ST_OK)
             conf_report(l, CONF_WARNING, e->file, e->line, "%s %s", e->word, msg.text);
     } else {

@@ -233,6 +233,17 @@ static void from_libreswan(void **state)
     expect_secrets("libreswan", 2, 1, 0, 0);
 }
 
+/* What is read but does nothing yet is said once, unless it is switched off. */
+static void missing_features_are_named(void **state)
+{
+    static const char text[] =
+        "config setup\nconn a\n aggressive=no\n connalias=x\n left=10.0.0.1\n right=10.0.0.2\n"
+        " auto=add\nconn b\n connalias=x\n left=10.0.0.1\n right=10.0.0.3\n auto=add\n";
+    assert_int_equal(config_parse(&cfg, text, sizeof(text) - 1, "t.conf", NULL), ST_OK);
+    assert_int_equal(cfg->n_messages, 1);
+    expect_warning("connalias is accepted, but has no effect in this release");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +251,7 @@ int main(void)
         cmocka_unit_test_teardown(from_openswan, done),
         cmocka_unit_test_teardown(from_strongswan, done),
         cmocka_unit_test_teardown(from_libreswan, done),
+        cmocka_unit_test_teardown(missing_features_are_named, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
