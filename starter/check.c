@@ -46,8 +46,9 @@ int print_keywords(void)
         else if (k->type == KW_WARN)
             printf("%s\t%s\t\t\taccepted, without effect\n", section, k->name);
         else if (k->type != KW_REFUSE)
-            printf("%s\t%s\t%s\t%s\t%s\n", section, k->name[0] ? k->name : "(left, right)",
-                   kw_values_text(k, values, sizeof(values)), k->dflt ? k->dflt : "", k->doc ? k->doc : "");
+            printf("%s\t%s\t%s\t%s\t%s%s\n", section, k->name[0] ? k->name : "(left, right)",
+                   kw_values_text(k, values, sizeof(values)), k->dflt ? k->dflt : "", k->doc ? k->doc : "",
+                   kw_not_yet(k) ? " (without effect in this release)" : "");
     }
     return 0;
 }
