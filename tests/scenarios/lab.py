@@ -7,6 +7,7 @@ and goes when the lab is closed."""
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 
 SWITCHES = {0: ("192.168.0.254/24", "fec0::fe/16"), 1: ("10.1.0.254/16", "fec1::fe/16"), 2: ("10.2.0.254/16", "fec2::fe/16")}
@@ -59,6 +60,50 @@ class CommandError(Exception):
     pass
 
 
+FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
+# as few algorithms as will do: the handshake fits small packets, so it also passes a tunnel whose gateway's firewall drops
+# "fragmentation needed"
+ALGORITHMS = """KexAlgorithms curve25519-sha256
+Ciphers aes128-gcm@openssh.com
+"""
+SSHD_CONFIG = ALGORITHMS + """HostKey /etc/ssh/lab_key
+AuthorizedKeysFile /etc/ssh/lab_key.pub
+PermitRootLogin yes
+PasswordAuthentication no
+StrictModes no
+UsePAM no
+UseDNS no
+PrintMotd no
+PrintLastLog no
+LogLevel ERROR
+Subsystem sftp internal-sftp
+"""
+SSH_CONFIG = "Host *\n" + ALGORITHMS + """HostKeyAlgorithms ssh-ed25519
+MACs hmac-sha2-256
+    User root
+    IdentityFile /etc/ssh/lab_key
+    GlobalKnownHostsFile /etc/ssh/lab_known
+    UserKnownHostsFile /dev/null
+    CheckHostIP no
+    BatchMode yes
+    ConnectTimeout 10
+    LogLevel ERROR
+"""
+
+
+def ssh_keys(folder):
+    """One key serves every host of a run, as host key and as root's. Returns the folder of it."""
+    if not os.path.exists(os.path.join(folder, "lab_known")):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        new = tempfile.mkdtemp(dir=os.path.dirname(folder))
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", os.path.join(new, "lab_key")])
+        with open(os.path.join(new, "lab_key.pub")) as pub, open(os.path.join(new, "lab_known"), "w") as known:
+            known.write("* " + pub.read())
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(new, folder)
+    return folder
+
+
 def run(argv, **kw):
     kw.setdefault("check", True)
     try:
@@ -95,10 +140,32 @@ class Host:
         self.write("/etc/ipsec.conf", "config setup\n")
         self.write("/etc/ipsec.secrets", "", 0o600)
         os.makedirs(os.path.join(etc, "init.d"), exist_ok=True)
-        shutil.copy2(os.path.join(os.path.dirname(__file__), "files", "iptables"), os.path.join(etc, "init.d", "iptables"))
+        self.ssh(etc)
+        self.init_scripts(etc)
         for log in ("auth.log", "daemon.log", "syslog"):
             self.write("/var/log/" + log, "")
         shutil.copy2(self.lab.labinit, os.path.join(self.root, "labinit"))
+
+    def ssh(self, etc):
+        os.makedirs(os.path.join(etc, "ssh"), exist_ok=True)
+        self.write("/etc/ssh/sshd_config", SSHD_CONFIG)
+        self.write("/etc/ssh/ssh_config", SSH_CONFIG)
+        for name, mode in (("lab_key", 0o600), ("lab_key.pub", 0o644), ("lab_known", 0o644)):
+            with open(os.path.join(self.lab.keys, name)) as f:
+                self.write("/etc/ssh/" + name, f.read(), mode)
+
+    def init_scripts(self, etc):
+        """/etc/init.d: the firewall, a net.ethN for each interface, and what winnetou serves."""
+        init = os.path.join(etc, "init.d")
+        shutil.copy2(os.path.join(FILES, "iptables"), init)
+        os.makedirs(os.path.join(etc, "conf.d"), exist_ok=True)
+        ifs, gateway = HOSTS[self.name]
+        for n, (dev, _, v4, v6, _, _) in enumerate(ifs):
+            shutil.copy2(os.path.join(FILES, "net"), os.path.join(init, "net." + dev))
+            self.write(f"/etc/conf.d/net.{dev}", f"v4={v4}\nv6={v6}\ngateway={gateway if n == 0 else ''}\n")
+        if self.name == "winnetou":
+            for name in ("slapd", "winnetou"):
+                shutil.copy2(os.path.join(FILES, name), init)
 
     def write(self, path, text, mode=0o644):
         full = self.root + path
@@ -141,11 +208,11 @@ class Host:
             return 124, out or "", (err or "") + f"\n[stopped after {timeout} s]"
 
     def capture(self, iface):
-        self.command("rm -f /tmp/tcpdump.log")
+        # the captures of several interfaces go into one file, as the published patterns know no interface
         p = subprocess.Popen(self.argv(f"exec tcpdump -l -U -i {iface} not port ssh and not port domain and not arp"
-                                       " > /tmp/tcpdump.log 2>/tmp/tcpdump.err"), start_new_session=True)
+                                       " >> /tmp/tcpdump.log 2>/tmp/tcpdump.{iface}.err"), start_new_session=True)
         for _ in range(100):
-            if "listening on" in self.command("cat /tmp/tcpdump.err")[1]:
+            if "listening on" in self.command(f"cat /tmp/tcpdump.{iface}.err")[1]:
                 break
         self.captures[iface] = p
 
@@ -171,8 +238,10 @@ class Host:
 
 
 class Lab:
-    def __init__(self, tag, base, tree, labinit, names, legacy_iptables):
-        self.tag, self.base, self.tree, self.labinit = tag, base, tree, labinit
+    def __init__(self, tag, base, tree, build, names, legacy_iptables):
+        """build: the build folder, which has labinit and the ssh keys of the run."""
+        self.tag, self.base, self.tree, self.labinit = tag, base, tree, os.path.join(build, "bin", "labinit")
+        self.keys = ssh_keys(os.path.join(build, "lab-ssh"))
         self.legacy = legacy_iptables
         self.hosts = {n: Host(self, n) for n in names}
         self.switch = f"{tag}-sw"

@@ -1,14 +1,17 @@
 /* First process of a scenario host: mounts what a host has of its own (proc, sys, dev, run, tmp), receives
  * syslog like a syslogd with the usual Debian rules (auth and authpriv to auth.log, daemon to daemon.log,
- * everything to syslog), and reaps orphans. Ends, and the host's processes with it, when its standard input
- * is closed by the runner.
+ * everything to syslog), answers on port 22 with an sshd of its own for each caller (so that a scenario that
+ * never uses ssh pays nothing for it), and reaps orphans. Ends, and the host's processes with it, when its
+ * standard input is closed by the runner.
  *
  *   labinit [uml]      uml: sysfs of the guest needs no special care, otherwise the same
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +70,42 @@ static int open_dev_log(void)
     return fd;
 }
 
+/* IPv4 and IPv6 in one socket; IPv4 alone where the kernel has no IPv6 */
+static int open_ssh(void)
+{
+    struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(22)};
+    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(22)};
+    int on = 1, off = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool v6 = fd >= 0;
+    if (v6)
+        must(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), "IPV6_V6ONLY");
+    else
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(fd, "socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    must(v6 ? bind(fd, (struct sockaddr *)&any6, sizeof(any6))
+            : bind(fd, (struct sockaddr *)&any4, sizeof(any4)),
+         "bind port 22");
+    must(listen(fd, 16), "listen");
+    return fd;
+}
+
+static void serve_ssh(int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fork() == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        setsid();
+        signal(SIGPIPE, SIG_DFL);
+        if (null >= 0 && dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(null, 2) == 2)
+            execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-i", (char *)NULL);
+        _exit(1);
+    }
+    close(fd);
+}
+
 static void append(const char *path, const char *line, size_t n)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -115,16 +154,20 @@ int main(void)
     must(mount("run", "/run", "tmpfs", 0, "mode=755"), "mount /run");
     must(mount("tmp", "/tmp", "tmpfs", 0, "mode=1777"), "mount /tmp");
     make_dev();
+    /* TCP gets past a gateway whose firewall drops "fragmentation needed" */
+    append("/proc/sys/net/ipv4/tcp_mtu_probing", "2", 1);
     mkdir("/run/lock", 01777);
     mkdir("/run/netns", 0755);
+    mkdir("/run/sshd", 0755);
     gethostname(host, sizeof(host) - 1);
-    int log = open_dev_log();
+    int log = open_dev_log(), ssh = open_ssh();
     signal(SIGPIPE, SIG_IGN);
     puts("ready");
     fflush(stdout);
-    struct pollfd fds[2] = {{.fd = log, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+    struct pollfd fds[3] = {
+        {.fd = log, .events = POLLIN}, {.fd = 0, .events = POLLIN}, {.fd = ssh, .events = POLLIN}};
     for (;;) {
-        int rc = poll(fds, 2, 200);
+        int rc = poll(fds, 3, 200);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
         if (rc <= 0)
@@ -135,6 +178,8 @@ int main(void)
             if (n > 0)
                 log_one(msg, n, host);
         }
+        if (fds[2].revents & POLLIN)
+            serve_ssh(ssh);
         if (fds[1].revents) {
             char c;
             if (read(0, &c, 1) <= 0)

@@ -107,12 +107,17 @@ class Run:
         return code, out, err
 
     def load_config(self, defaults):
+        """defaults: the folder with the default files of every host; the scenario's own come on top."""
         for name, host in self.lab.hosts.items():
-            for top in [os.path.join(d, "hosts", name) for d in defaults] + [os.path.join(self.s.dir, "hosts", name)]:
+            for top in (os.path.join(defaults, name), os.path.join(self.s.dir, "hosts", name)):
                 if os.path.isdir(top):
                     subprocess.run(["cp", "-a", "--no-preserve=ownership", top + "/.", host.root], check=True)
             host.command("chmod -f 600 /etc/ipsec.secrets; chmod -f -R go-rwx /etc/ipsec.d/private; "
                          "chmod -f +x /etc/init.d/* /etc/*updown* /etc/ipsec.d/*.sh")
+            if name == "winnetou":
+                code, out, err = host.command("/etc/init.d/winnetou start", self.left())
+                if code:
+                    raise ScenarioError(f"winnetou: its services did not start: {(out + err).strip()}")
 
     def start_captures(self):
         for entry in self.s.conf.get("TCPDUMPHOSTS", "").split():
