@@ -95,6 +95,9 @@ static status split_keys(keymat *km, const keymat_input *in, span all, const siz
     if ((st = secret_copy(&km->sk_d, d)) != ST_OK || (st = secret_copy(&km->sk_pi, pi)) != ST_OK ||
         (st = secret_copy(&km->sk_pr, pr)) != ST_OK)
         return st;
+    const transform *e = proposal_get(in->prop, TRANSFORM_ENCR), *i = proposal_get(in->prop, TRANSFORM_INTEG);
+    keylog_ikev2(in->save, &(keylog_keys){in->spi_i, in->spi_r, e->id, e->key_bits,
+                                          len[1] ? i->id : (uint16_t)INTEG_NONE, ei, er, ai, ar});
     if ((st = make_cipher(km->crypto, in->prop, ei, ai, x_i)) != ST_OK)
         return st;
     return make_cipher(km->crypto, in->prop, er, ar, x_r);

@@ -3,6 +3,7 @@
  * Belongs to its IKE_SA (one thread at a time). Zero-initialised is a valid empty one.
  */
 #pragma once
+#include "libfreeswan/env/keylog.h"
 #include "libfreeswan/proposal/proposal.h"
 #include "libfreeswan/wire/ikev2_payloads.h"
 #include "libstrongswan/base/secret.h"
@@ -21,6 +22,7 @@ typedef struct keymat_input {
     span shared, ni, nr;
     uint64_t spi_i, spi_r;
     const keymat *old; /* the IKE_SA that is rekeyed; NULL for a first one */
+    keylog *save;      /* NULL: none */
 } keymat_input;
 status keymat_derive(keymat *km, const crypto *c, const keymat_input *in) MUST_CHECK;
 void keymat_free(keymat *km);

@@ -116,7 +116,8 @@ static status derive(ike_sa *sa, span shared, span ni, span nr)
                        .ni = ni,
                        .nr = nr,
                        .spi_i = sa->spi_i,
-                       .spi_r = sa->spi_r};
+                       .spi_r = sa->spi_r,
+                       .save = sa->ch->env->save_keys};
 
     return keymat_derive(&sa->keys, sa->ch->env->crypto, &in);
 }

@@ -131,6 +131,7 @@ static status derive(ike_sa *sa, ike_sa *next, span shared, span ni, span nr)
         .spi_i = next->spi_i,
         .spi_r = next->spi_r,
         .old = &sa->keys,
+        .save = sa->ch->env->save_keys,
     };
 
     return keymat_derive(&next->keys, sa->ch->env->crypto, &in);

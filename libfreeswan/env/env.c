@@ -133,6 +133,14 @@ static status start_cred(env *e, const env_config *cfg, msgbuf *msg)
                        : msg_fail(msg, st, "unable to make the credential store: %s", status_text(st));
 }
 
+static status start_keylog(env *e, const env_config *cfg, msgbuf *msg)
+{
+    const char *path = settings_str(e->settings, NULL, "%s.save_keys", e->daemon);
+    log_scope log = scope_of(e);
+    (void)cfg;
+    return path && path[0] ? keylog_open(&e->save_keys, path, &log, msg) : ST_OK;
+}
+
 /* NET_ADMIN: SAs, policies, routes, addresses, TUN. NET_RAW: ping and iptables of updown scripts.
  * NET_BIND_SERVICE: ports that are opened again. */
 static status drop_privileges(env *e, const env_config *cfg, msgbuf *msg)
@@ -146,8 +154,8 @@ static status drop_privileges(env *e, const env_config *cfg, msgbuf *msg)
 status env_start(env *out, const env_config *cfg, msgbuf *msg)
 {
     static status (*const steps[])(env * e, const env_config *cfg, msgbuf *msg) = {
-        start_settings, env_start_log, start_runtime, start_crypto, start_net,
-        start_host,     start_kernel,  start_updown,  start_cred,   drop_privileges,
+        start_settings, env_start_log, start_runtime, start_crypto, start_net,       start_host,
+        start_kernel,   start_updown,  start_cred,    start_keylog, drop_privileges,
     };
     env e = {.daemon = cfg->daemon};
     status st = ST_OK;
@@ -163,6 +171,7 @@ status env_start(env *out, const env_config *cfg, msgbuf *msg)
 
 void env_stop(env *e)
 {
+    keylog_close(e->save_keys);
     if (e->cred)
         credstore_free(e->cred);
     if (e->updown)

@@ -3,6 +3,7 @@
  * longer than it.
  */
 #pragma once
+#include "libfreeswan/env/keylog.h"
 #include "libfreeswan/kernel/kernel.h"
 #include "libfreeswan/kernel/updown.h"
 #include "libfreeswan/net/host.h"
@@ -28,6 +29,7 @@ typedef struct env {
     host *host;
     kernel *kernel;
     updown *updown;
+    keylog *save_keys;                 /* NULL: keys go nowhere, which is how it should be */
     uint64_t sinks[ENV_MAX_SINKS + 1]; /* ids of log sinks whose levels may be changed; 0 ends */
 } env;
 

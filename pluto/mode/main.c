@@ -122,6 +122,7 @@ void keymat_input_of(const ike *i, keymat_input *in)
         .gxy = secret_view(&i->gxy),
         .cky_i = span_of(i->cookies, 8),
         .cky_r = span_of(i->cookies + 8, 8),
+        .save = i->p->e->save_keys,
     };
 }
 

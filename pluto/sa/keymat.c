@@ -72,7 +72,7 @@ static status prf_secret(const keymat *k, span key, const span *parts, size_t n,
 }
 
 /* appendix B: SKEYID_e as the key, or K1 | K2 | … with K1 = prf(SKEYID_e, 0) */
-static status make_crypter(const keymat *k, const secret *skeyid_e, crypter **out)
+static status make_crypter(const keymat *k, const keymat_input *in, const secret *skeyid_e, crypter **out)
 {
     size_t want = encr_keymat_bytes(k->encr, k->key_bits), have = 0;
     secret key = {0};
@@ -80,8 +80,10 @@ static status make_crypter(const keymat *k, const secret *skeyid_e, crypter **ou
     status st;
     if (want == 0)
         return ST_UNSUPPORTED;
-    if (want <= skeyid_e->n)
+    if (want <= skeyid_e->n) {
+        keylog_ikev1(in->save, in->cky_i, span_take(secret_view(skeyid_e), want));
         return crypter_new(k->crypto, out, k->encr, span_take(secret_view(skeyid_e), want));
+    }
     if ((st = secret_new(&key, want)) != ST_OK)
         return st;
     while (have < want) {
@@ -92,6 +94,7 @@ static status make_crypter(const keymat *k, const secret *skeyid_e, crypter **ou
         memcpy(key.p + have, block, step);
         have += step;
     }
+    keylog_ikev1(in->save, in->cky_i, secret_view(&key));
     st = crypter_new(k->crypto, out, k->encr, secret_view(&key));
 out:
     wipe(block, sizeof(block));
@@ -134,7 +137,7 @@ status isakmp_keymat_derive(keymat *k, const keymat_input *in)
     span eparts[] = {secret_view(&a), in->gxy, in->cky_i, in->cky_r, span_of(&n012[2], 1)};
     if ((st = prf_secret(k, secret_view(&id), eparts, 5, &e)) != ST_OK)
         goto out;
-    if ((st = make_crypter(k, &e, &x)) != ST_OK)
+    if ((st = make_crypter(k, in, &e, &x)) != ST_OK)
         goto out;
     span ivparts[] = {in->gxi, in->gxr};
     if ((st = hash_once(k->crypto, k->hash, ivparts, 2, iv)) != ST_OK)

@@ -6,6 +6,7 @@
  * mailbox of the SA).
  */
 #pragma once
+#include "libfreeswan/env/keylog.h"
 #include "libstrongswan/base/secret.h"
 #include "libstrongswan/crypto/crypto.h"
 
@@ -33,6 +34,7 @@ bool keymat_ready(const keymat *k);
 typedef struct keymat_input {
     span psk; /* empty: signatures */
     span ni, nr, gxi, gxr, gxy, cky_i, cky_r;
+    keylog *save; /* NULL: none */
 } keymat_input;
 /* ST_CRYPTO, ST_UNSUPPORTED, ST_NO_MEMORY; on failure nothing is usable. */
 status isakmp_keymat_derive(keymat *k, const keymat_input *in) MUST_CHECK;
