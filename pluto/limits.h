@@ -27,5 +27,7 @@ enum {
     SA_LIFE_MAX_S = 86400,
     SA_LIFE_RFC_S = 28800, /* when the peer names none */
     COOKIE_SECRET_S = 3600,
-    XAUTH_TIMEOUT_MS = 60 * 1000,
+    XAUTH_TIMEOUT_MS = 60 * 1000, /* for XAUTH and Mode Config together */
+    XAUTH_RETRY_S = 60,           /* until the next attempt after they failed; pluto.xauth_retry */
+    XAUTH_RETRY_MAX_S = 86400,
 };

@@ -105,6 +105,13 @@ static void on_secret_age(void *ctx, uint64_t key)
     p->daily = runtime_timer(p->e->rt, COOKIE_SECRET_S * 1000, on_secret_age, p, 0);
 }
 
+/* Out of range: the default. Never at once, which would be a storm on the server. */
+static int64_t xauth_retry_ms(const settings *s)
+{
+    int64_t v = settings_time_s(s, XAUTH_RETRY_S, "pluto.xauth_retry");
+    return (v >= 1 && v <= XAUTH_RETRY_MAX_S ? v : XAUTH_RETRY_S) * 1000;
+}
+
 status pluto_new(pluto **out, env *e, const pluto_options *opt, msgbuf *msg)
 {
     pluto *p = calloc(1, sizeof(*p));
@@ -116,6 +123,7 @@ status pluto_new(pluto **out, env *e, const pluto_options *opt, msgbuf *msg)
     p->log = (log_scope){.bus = e->log};
     p->debug = opt->debug;
     p->listening = !opt->deaf;
+    p->xauth_retry_ms = xauth_retry_ms(e->settings);
     p->kenv = (kchild_env){e->kernel, e->host, e->updown};
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->route_lock, NULL);

@@ -82,7 +82,7 @@ void phase15_fail(ike *i, const char *why)
     plog_serious(&i->st, "%s", why);
     i->deleting = true;
     info_send_delete_isakmp(i);
-    state_give_up(&i->st, CFG_TIMEOUT_MS);
+    state_give_up(&i->st, i->p->xauth_retry_ms);
     ike_end_phase1(i);
 }
 

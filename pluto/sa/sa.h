@@ -252,6 +252,7 @@ struct pluto {
     env *e;
     pluto_options opt;
     char *virtual_private, *interfaces, *myid;
+    int64_t xauth_retry_ms;
     log_scope log;
     pthread_mutex_t lock;
     list conns;     /* pconn, by order of loading, instances behind their template */

@@ -3,7 +3,7 @@
 
 #define CLIENT(extra)                                                                                        \
     "conn home\n keyexchange=ikev1\n left=10.0.0.1\n right=10.0.0.2\n leftid=@a.test\n rightid=@b.test\n "   \
-    "rightsubnet=10.2.0.0/16\n auto=add\n keyingtries=1\n" extra
+    "rightsubnet=10.2.0.0/16\n auto=add\n" extra
 #define SERVER(extra)                                                                                        \
     "conn rw\n keyexchange=ikev1\n left=10.0.0.2\n right=%any\n leftid=@b.test\n rightid=@a.test\n "         \
     "leftsubnet=10.2.0.0/16\n auto=add\n" extra
@@ -16,9 +16,9 @@ static void add_user(party *p, const char *name, const char *password)
     ident_unref(id);
 }
 
-static duo *both(const char *client, const char *server)
+static duo *both_with(const char *settings_text, const char *client, const char *server)
 {
-    duo *d = duo_new();
+    duo *d = duo_new_with(settings_text, 2);
     for (unsigned i = 0; i < 2; i++)
         duo_psk(&d->p[i], "@a.test", "@b.test", "a secret of both sides");
     /* before the peer's name is known the server looks for its address, then for anybody */
@@ -30,6 +30,11 @@ static duo *both(const char *client, const char *server)
     duo_add(&d->p[0], client);
     duo_add(&d->p[1], server);
     return d;
+}
+
+static duo *both(const char *client, const char *server)
+{
+    return both_with(NULL, client, server);
 }
 
 static void test_pull(void **state)
@@ -89,7 +94,7 @@ static void test_push(void **state)
     duo_free(d);
 }
 
-#define XC CLIENT(" authby=xauthpsk\n xauth=client\n")
+#define XC CLIENT(" authby=xauthpsk\n xauth=client\n keyingtries=1\n")
 #define XS SERVER(" authby=xauthpsk\n xauth=server\n")
 
 static void test_xauth(void **state)
@@ -149,6 +154,33 @@ static void test_wrong_password(void **state)
     duo_free(d);
 }
 
+/* The next attempt comes as late as the settings say; values that make no sense are the default. */
+static void test_retry(void **state)
+{
+    static const struct {
+        const char *settings;
+        int64_t ms;
+    } rows[] = {{"", 60000},
+                {"pluto { xauth_retry = 5m }", 300000},
+                {"pluto { xauth_retry = 2 }", 2000},
+                {"pluto { xauth_retry = 0 }", 60000},
+                {"pluto { xauth_retry = 2d }", 60000}};
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        duo *d = both_with(rows[k].settings, CLIENT(" authby=xauthpsk\n xauth=client\n"), XS);
+        add_user(&d->p[0], "carol", "wrong");
+        add_user(&d->p[1], "carol", "4iChxLT3");
+        pluto_initiate(d->p[0].pl, "home", true, NULL);
+        duo_run(d, 0);
+        unsigned frames = d->frames;
+        assert_true(duo_logged(&d->p[0], "extended authentication failed"));
+        duo_run(d, rows[k].ms - 1);
+        assert_int_equal(d->frames, frames);
+        duo_run(d, 1);
+        assert_true(d->frames > frames);
+        duo_free(d);
+    }
+}
+
 static void test_no_credentials(void **state)
 {
     duo *d = both(XC, XS);
@@ -168,7 +200,7 @@ static void test_no_quick_mode_before(void **state)
     up_ok(d, "home");
     assert_int_equal(duo_stats(&d->p[1]).quick_established, 1);
     duo_free(d);
-    d = both(CLIENT(" authby=secret\n"), XS); /* plain PSK is not what the server wants */
+    d = both(CLIENT(" authby=secret\n keyingtries=1\n"), XS); /* plain PSK is not what the server wants */
     fails(d);
     assert_true(duo_logged(&d->p[1], "no connection has been authorized with policy=PSK"));
     duo_free(d);
@@ -214,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_no_credentials),
         cmocka_unit_test(test_no_quick_mode_before),
         cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_retry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
