@@ -52,10 +52,30 @@ static void begin(ike_sa *sa, void *arg)
     sm_initiate(sa);
 }
 
+/* All of it or nothing: half a handshake would wait for what nobody sends. */
+static bool queue_handshake(ike_sa *sa, const initiate_args *a)
+{
+    task *t[] = {task_ike_init_new(sa), task_ike_natd_new(sa),   task_ike_features_new(sa),
+                 task_ike_auth_new(sa), task_ike_config_new(sa), task_child_create_new(sa, a->cfg, a->reqid)};
+    enum { N = sizeof(t) / sizeof(t[0]) };
+    bool all = true;
+
+    for (int i = 0; i < N; i++)
+        all = all && t[i];
+    if (all)
+        t[N - 1]->wait = a->wait;
+    for (int i = 0; i < N; i++) {
+        if (all)
+            sm_queue(sa, t[i]);
+        else
+            task_free(t[i]);
+    }
+    return all;
+}
+
 static ike_sa *new_initiator(charon *ch, const initiate_args *a, msgbuf *why)
 {
     ike_sa *sa = NULL;
-    task *child;
 
     if (atomic_load(&ch->closing)) {
         msg_set(why, "the daemon is shutting down");
@@ -72,15 +92,11 @@ static ike_sa *new_initiator(charon *ch, const initiate_args *a, msgbuf *why)
         ike_sa_unref(sa);
         return NULL;
     }
-    sm_queue(sa, task_ike_init_new(sa));
-    sm_queue(sa, task_ike_natd_new(sa));
-    sm_queue(sa, task_ike_features_new(sa));
-    sm_queue(sa, task_ike_auth_new(sa));
-    sm_queue(sa, task_ike_config_new(sa));
-    child = task_child_create_new(sa, a->cfg, a->reqid);
-    if (child)
-        child->wait = a->wait;
-    sm_queue(sa, child);
+    if (!queue_handshake(sa, a)) {
+        msg_set(why, "out of memory");
+        ike_sa_unref(sa);
+        return NULL;
+    }
     sa_table_add(ch->sas, sa);
     return sa;
 }
@@ -274,6 +290,10 @@ static void terminate_ike(ike_sa *sa, order *o)
     sa->end_reason = "terminated";
     o->wait = (charon_wait){0};
     t = task_ike_delete_new(sa);
+    if (!t) { /* the peer finds out by itself */
+        ike_sa_destroy(sa);
+        return;
+    }
     sm_queue(sa, t);
     sm_initiate(sa);
 }
@@ -325,6 +345,8 @@ static bool ike_fits(const ike_sa *sa, const target *t)
         return false;
     if (t->number)
         return sa->unique == t->number;
+    if (sa->replaced) /* its successor has the name, and the children */
+        return false;
     return (t->all && !t->name[0]) || strcmp(sa->name, t->name) == 0;
 }
 

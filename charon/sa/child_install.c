@@ -39,22 +39,25 @@ static kchild_sa describe(const child_sa *c, const child_keys *k, bool initiator
 
 /* Two CHILD_SAs for the same traffic between the same hosts, as when both peers begin at once, share
  * policies, and a policy takes SAs of its own reqid only. So they share the reqid, too. */
-static void share_reqid(child_sa *c)
+static status share_reqid(child_sa *c)
 {
     char text[CHILD_TS_TEXT];
     buf key = {0};
     uint32_t shared;
 
     if (!c->reqid_free)
-        return;
+        return ST_OK;
     child_ts_text(c->mine, c->n_mine, c->theirs, c->n_theirs, text, sizeof(text));
     buf_printf(&key, "%s %s %s %u %d %s", c->cfg->c->name, ADDR_STR(&c->sa->local.ip),
                ADDR_STR(&c->sa->remote.ip), c->sa->natt ? c->sa->remote.port : 0, (int)c->mode, text);
-    shared = buf_ok(&key) ? reqids_bind(c->ch->reqids, c->reqid, buf_span(&key)) : c->reqid;
+    shared = buf_ok(&key) ? reqids_bind(c->ch->reqids, c->reqid, buf_span(&key)) : 0;
     buf_free(&key);
+    if (!shared)
+        return ST_NO_MEMORY;
     c->reqid = shared;
     c->reqid_free = false;
     kchild_set_reqid(c->k, shared);
+    return ST_OK;
 }
 
 /* Selectors are settled: most SAs have one of each, and there may be ten thousand of them. */
@@ -158,7 +161,11 @@ status child_sa_install(child_sa *c, const child_install *in)
     if (st != ST_OK)
         return st;
     c->initiator = in->initiator;
-    share_reqid(c);
+    if ((st = share_reqid(c)) != ST_OK) {
+        child_keys_free(&keys);
+        LOG(&c->sa->log, CHD, 0, "unable to install CHILD_SA '%s': %s", c->cfg->c->name, status_text(st));
+        return st;
+    }
     kchild_set_mode(c->k, c->mode);
     kchild_set_endpoints(c->k, &c->sa->local, &c->sa->remote,
                          c->sa->nat_local || c->sa->nat_remote || c->sa->nat_faked);

@@ -18,9 +18,10 @@ typedef struct child_sa {
     _Atomic uint32_t reqid;
     bool reqid_free; /* nobody else knows it: may change until the SAs are installed */
     child_state state;
-    bool initiator; /* we began the exchange that made it */
-    bool rekeyed;   /* a successor is there: policies and script are its business */
-    bool redundant; /* lost a simultaneous rekeying */
+    bool initiator;    /* we began the exchange that made it */
+    bool rekeyed;      /* a successor is there: policies and script are its business */
+    uint64_t replaces; /* serial of the one it came for; 0: none */
+    bool redundant;    /* lost a simultaneous rekeying */
     bool delete_sent, peer_deleted;
     uint32_t spi_in, spi_out;
     uint16_t cpi_in, cpi_out;

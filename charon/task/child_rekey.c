@@ -114,6 +114,7 @@ static verdict rekey_response(task *t, xchg *x)
 
     switch (res) {
     case NEG_OK:
+        r->neg.c->replaces = r->old;
         atomic_fetch_add(&sa->ch->n_child_rekeyed, 1);
         if (lost) {
             r->neg.c->redundant = true;
@@ -222,6 +223,7 @@ verdict child_rekey_answer(xchg *x)
     child_neg_answer(x, false, &a);
     if (!a.c)
         return V_DONE;
+    a.c->replaces = old->serial;
     if (a.collision) {
         old->successor_theirs = a.c;
         memcpy(old->low_theirs, a.nonce_low, a.nonce_low_n);

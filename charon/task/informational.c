@@ -28,6 +28,25 @@ static verdict delete_ike(xchg *x)
     return V_DESTROY;
 }
 
+/* The peer gives its rekeying up, as when it could not install what it had made: the old CHILD_SA stays, or
+ * goes, too, if nothing leaves by it any more. */
+static void without_successor(child_sa *c)
+{
+    child_sa *old = c->replaces ? ike_sa_child_by_serial(c->sa, c->replaces) : NULL, *i;
+
+    if (!old || old->delete_sent || old->successor_theirs || old->state != CHILD_REKEYING)
+        return;
+    LIST_EACH(&c->sa->children, child_sa, node, i)
+    {
+        if (i != c && i->replaces == c->replaces)
+            return; /* both rekeyed it, and the other one's is there */
+    }
+    if (old->rekeyed)
+        sm_queue(c->sa, task_child_delete_new(c->sa, old->serial));
+    else
+        child_sa_set_state(old, CHILD_INSTALLED);
+}
+
 static void close_child(child_sa *c)
 {
     ike_sa *sa = c->sa;
@@ -43,6 +62,7 @@ static void close_child(child_sa *c)
         child_sa_replaced(c, c->successor_theirs);
         sa->lost_rekey = c->serial;
     }
+    without_successor(c);
     child_sa_free(c);
     LOG(&sa->log, CHD, was_last ? 0 : 1, "CHILD_SA closed");
     if (was_last && action == DPD_HOLD && !trap_exists(sa->ch, again.cfg->c->name)) {

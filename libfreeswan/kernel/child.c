@@ -73,6 +73,9 @@ static void remove_slot(kchild *c, child_slot *slot)
     if (slot->state == SLOT_EMPTY)
         return;
     status st = c->env.kernel->ops->del_sa(c->env.kernel, &slot->id);
+    /* nobody comes back for what is left behind now: a call that just found no memory gets another chance */
+    if (st != ST_OK && st != ST_NOT_FOUND)
+        st = c->env.kernel->ops->del_sa(c->env.kernel, &slot->id);
     /* a hard expiry or a larval SA's end may have been first */
     if (st != ST_OK && st != ST_NOT_FOUND)
         LOG(&c->log, KNL, 1, "unable to delete SAD entry with SPI %08x: %s", slot->id.spi, status_text(st));

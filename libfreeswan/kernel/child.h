@@ -143,8 +143,10 @@ void reqids_free(reqids *r);
 /* 0: no memory. key: whatever makes it one child for the daemon, as the conn's name and instance. Empty:
  * always a new one. */
 uint32_t reqids_get(reqids *r, span key);
+/* One more user of it; 0: nobody has it any more, and it may soon be another's. */
 uint32_t reqids_ref(reqids *r, uint32_t reqid);
 void reqids_put(reqids *r, uint32_t reqid);
 /* A number that was got without a key learns it: becomes the one of that key if there is one (the caller's
- * reference moves to it), else keeps its own under that key. Returns the number to be used. */
+ * reference moves to it), else keeps its own under that key. Returns the number to be used; 0: no memory,
+ * nothing has changed. */
 uint32_t reqids_bind(reqids *r, uint32_t reqid, span key);

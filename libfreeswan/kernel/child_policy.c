@@ -184,6 +184,8 @@ void child_polset_remove(kchild *c, child_polset *set)
     while (set->n_policies) {
         const kernel_policy *p = &set->policies[--set->n_policies];
         status st = c->env.kernel->ops->del_policy(c->env.kernel, p);
+        if (st != ST_OK && st != ST_NOT_FOUND) /* as with SAs: there is no later */
+            st = c->env.kernel->ops->del_policy(c->env.kernel, p);
         if (st != ST_OK && st != ST_NOT_FOUND)
             LOG(&c->log, KNL, 1, "unable to delete policy %s === %s: %s", TS_STR(&p->src), TS_STR(&p->dst),
                 status_text(st));

@@ -138,7 +138,7 @@ uint32_t reqids_ref(reqids *r, uint32_t reqid)
     if (e)
         e->refs++;
     pthread_mutex_unlock(&r->lock);
-    return reqid; /* one from a conn's reqid= is not ours to count */
+    return e ? reqid : 0;
 }
 
 void reqids_put(reqids *r, uint32_t reqid)
@@ -159,8 +159,8 @@ uint32_t reqids_bind(reqids *r, uint32_t reqid, span key)
         reqid = known->number;
         if (mine && --mine->refs == 0)
             free_entry(r, mine);
-    } else if (mine && !mine->key) {
-        (void)give_key(r, mine, key);
+    } else if (mine && !mine->key && !give_key(r, mine, key)) {
+        reqid = 0;
     }
     pthread_mutex_unlock(&r->lock);
     return reqid;

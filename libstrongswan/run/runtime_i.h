@@ -1,5 +1,5 @@
-/* Inside of the runtime, shared by its files. Lock order: none is taken while another is held, but `jobs` inside
- * `watches` and `timers`.
+/* Inside of the runtime, shared by its files. Lock order: none is taken while another is held, but `jobs`
+ * inside `watches` and `timers`.
  */
 #pragma once
 #include "libstrongswan/base/hashmap.h"
@@ -8,7 +8,14 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-enum { DEFAULT_WORKERS = 16, DEFAULT_SLOW = 4, MAX_WORKERS = 1024, MAIL_BATCH = 16, POOL_MAX = 1024, EPOLL_BATCH = 64 };
+enum {
+    DEFAULT_WORKERS = 16,
+    DEFAULT_SLOW = 4,
+    MAX_WORKERS = 1024,
+    MAIL_BATCH = 16,
+    POOL_MAX = 1024,
+    EPOLL_BATCH = 64
+};
 
 typedef struct worker {
     runtime *rt;
@@ -53,6 +60,8 @@ struct runtime {
     pthread_mutex_t timers; /* guards: */
     heap due;
     hashmap *by_id;
+    struct timer *spare;
+    unsigned n_spare;
     timer_id last_id;
     int64_t loop_until; /* the loop sleeps until then; INT64_MIN: it is awake */
 
@@ -82,7 +91,8 @@ static inline void count(atomic_ullong *n)
 
 status timers_init(runtime *rt);
 void timers_fini(runtime *rt);
-/* Loop thread: queues the jobs of all due timers, notes how long the loop will sleep; returns ms, -1 for ever. */
+/* Loop thread: queues the jobs of all due timers, notes how long the loop will sleep; returns ms, -1 for
+ * ever. */
 int64_t timers_collect(runtime *rt);
 void timers_awake(runtime *rt);
 /* Manual mode: the job of the first due timer; NULL if none. */

@@ -1,10 +1,14 @@
 /* Timers: a heap by due time and a map by number. A timer that is due stays in the map until its function
- * starts, so it can be cancelled up to that moment.
+ * starts, so it can be cancelled up to that moment. A timer that cannot be set leaves an SA behind that
+ * nobody ever looks at again, so a few are kept for when there is no memory.
  */
 #include "libstrongswan/run/runtime_i.h"
 #include <stdlib.h>
 
+enum { SPARE_TIMERS = 32 };
+
 typedef struct timer {
+    struct timer *next_spare;
     heap_node node;
     timer_id id;
     runtime *rt;
@@ -20,6 +24,29 @@ static span id_key(const timer_id *id)
     return span_of(id, sizeof(*id));
 }
 
+/* ---- memory ---- with rt->timers held */
+static timer *timer_take(runtime *rt)
+{
+    timer *t = calloc(1, sizeof(*t));
+    if (!t && (t = rt->spare)) {
+        rt->spare = t->next_spare;
+        rt->n_spare--;
+        *t = (timer){0};
+    }
+    return t;
+}
+
+static void timer_give(runtime *rt, timer *t)
+{
+    if (t && rt->n_spare < SPARE_TIMERS) {
+        t->next_spare = rt->spare;
+        rt->spare = t;
+        rt->n_spare++;
+    } else {
+        free(t);
+    }
+}
+
 static void timer_run(void *arg)
 {
     timer *t = arg;
@@ -28,11 +55,11 @@ static void timer_run(void *arg)
     bool cancelled = t->cancelled;
     if (!cancelled)
         hashmap_remove(rt->by_id, id_key(&t->id));
-    pthread_mutex_unlock(&rt->timers);
     timer_fn *fn = t->fn;
     void *ctx = t->ctx;
     uint64_t key = t->key;
-    free(t);
+    timer_give(rt, t);
+    pthread_mutex_unlock(&rt->timers);
     if (!cancelled)
         fn(ctx, key);
 }
@@ -50,6 +77,8 @@ status timers_init(runtime *rt)
     pthread_mutex_init(&rt->timers, NULL);
     heap_init(&rt->due);
     rt->loop_until = INT64_MIN;
+    for (int i = 0; i < SPARE_TIMERS; i++)
+        timer_give(rt, calloc(1, sizeof(timer)));
     return hashmap_new(&rt->by_id);
 }
 
@@ -59,13 +88,19 @@ void timers_fini(runtime *rt)
     while ((n = heap_pop(&rt->due)))
         free(container_of(n, timer, node));
     heap_fini(&rt->due);
+    for (timer *t; (t = rt->spare);) {
+        rt->spare = t->next_spare;
+        free(t);
+    }
     hashmap_free(rt->by_id);
     pthread_mutex_destroy(&rt->timers);
 }
 
 timer_id runtime_timer(runtime *rt, int64_t delay_ms, timer_fn *fn, void *ctx, uint64_t key)
 {
-    timer *t = calloc(1, sizeof(*t));
+    pthread_mutex_lock(&rt->timers);
+    timer *t = timer_take(rt);
+    pthread_mutex_unlock(&rt->timers);
     if (!t)
         return 0;
     t->rt = rt;
@@ -110,8 +145,8 @@ bool runtime_timer_cancel(runtime *rt, timer_id id)
         heap_remove(&rt->due, &t->node);
         gone = t;
     }
+    timer_give(rt, gone);
     pthread_mutex_unlock(&rt->timers);
-    free(gone);
     return t != NULL;
 }
 

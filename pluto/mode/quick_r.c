@@ -253,6 +253,7 @@ verdict quick_in_I1_out_R1(msgctx *md)
     pconn_unref(c);
     if (st != ST_OK)
         return sm_fail(md, SM_IGNORE, 0, "no room for another Quick Mode: %s", status_text(st));
+    state_arm(&q->st, EVENT_SO_DISCARD, HALF_OPEN_LIFE_MS); /* whatever comes of the message */
     md->q = q;
     md->st = &q->st;
     q->iv = md->iv;
@@ -279,10 +280,10 @@ verdict quick_in_I2(msgctx *md)
     quick *q = md->q;
     msgbuf why;
     status st = quick_install(q, false, &why);
-    if (st != ST_OK)
-        return sm_fail(md, SM_FAIL, NV1_NO_PROPOSAL_CHOSEN, "%s", why.text);
-    if ((st = quick_conn_up(q)) != ST_OK)
-        return sm_fail(md, SM_FAIL, NV1_NO_PROPOSAL_CHOSEN, "policies could not be installed: %s",
-                       status_text(st));
-    return SM_OK;
+    if (st == ST_OK && (st = quick_conn_up(q)) != ST_OK)
+        msg_set(&why, "policies could not be installed: %s", status_text(st));
+    if (st == ST_OK)
+        return SM_OK;
+    info_send_delete_ipsec(md->i, q); /* the peer has it installed already */
+    return sm_fail(md, SM_FAIL, NV1_NO_PROPOSAL_CHOSEN, "%s", why.text);
 }

@@ -680,7 +680,8 @@ static void on_timer(void *ctx, uint64_t key)
     if (!i)
         return;
     ike_args a = {.serial = key};
-    if (ike_post(i, event_mail, &a) == ST_LIMIT) /* a full mailbox must not lose an event */
+    status st = ike_post(i, event_mail, &a);
+    if (st == ST_LIMIT || st == ST_NO_MEMORY) /* an event must not get lost */
         runtime_timer(p->e->rt, 1000, on_timer, p, key);
     ike_unref(i);
 }

@@ -92,6 +92,7 @@ static ike *new_responder(pluto *p, const packet *pk, const ikev1_header *h)
     pluto_lock(p);
     ike_add_half_open(i);
     pluto_unlock(p);
+    state_arm(&i->st, EVENT_SO_DISCARD, HALF_OPEN_LIFE_MS); /* whatever comes of the message */
     return i;
 }
 

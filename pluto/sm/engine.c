@@ -263,6 +263,13 @@ static void notify_peer(msgctx *md)
     i->iv = was;
 }
 
+/* A responder whose first message came to nothing has no timer yet: nobody would ever look at it again. */
+static void drop_if_fresh(ike *i)
+{
+    if (!i->st.initiator && i->st.state == STATE_MAIN_R0)
+        ike_end_phase1(i);
+}
+
 static void fail(msgctx *md, verdict v)
 {
     pstate *st = md->st ? md->st : &md->i->st;
@@ -272,6 +279,8 @@ static void fail(msgctx *md, verdict v)
         plog_progress(st, RC_NOTIFICATION + md->notify, "%s: %s", state_name(st->state),
                       ENUM_STR(ikev1_notify_names, md->notify));
     notify_peer(md);
+    if (!md->q)
+        drop_if_fresh(md->i);
     if (md->q) {
         if (md->q->established)
             return;
@@ -281,14 +290,11 @@ static void fail(msgctx *md, verdict v)
         quick_end(md->q);
         return;
     }
-    if (!md->st || !st->phase1 || state_isakmp_established(st->state))
+    if (!md->st || !st->phase1 || state_isakmp_established(st->state) || v != SM_FATAL)
         return;
-    if (v == SM_FATAL && st->initiator) {
+    if (st->initiator)
         state_give_up(st, RETRY_DELAY_MS);
-        ike_end_phase1(md->i);
-    } else if (v == SM_FATAL || (!st->initiator && st->state == STATE_MAIN_R0)) {
-        ike_end_phase1(md->i);
-    }
+    ike_end_phase1(md->i);
 }
 
 static void conclude(msgctx *md, verdict v)
@@ -300,6 +306,7 @@ static void conclude(msgctx *md, verdict v)
     case SM_IGNORE:
         if (md->why.text[0])
             plog(md->st ? md->st : &md->i->st, "%s", md->why.text);
+        drop_if_fresh(md->i);
         break;
     case SM_FAIL:
     case SM_FATAL:

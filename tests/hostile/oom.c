@@ -2,95 +2,19 @@
  * there is. Nobody crashes, nothing half-made stays, and the next attempt, with memory again, succeeds.
  * hazards.md class 13
  *
- * malloc() and its relatives are those of this file; OpenSSL is given the C library's own, so that only
- * allocations of the suite fail. Not in sanitizer builds, which have an allocator of theirs.
+ * How an allocation fails: tests/sim/faultalloc.h. Not in sanitizer builds.
  */
 #include "tests/hostile/hostile.h"
+#include "tests/sim/faultalloc.h"
 #include <stdio.h>
 
 enum { LAST = 20000 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-void oom_prepare(void)
-{
-}
-
-void oom_v2(void)
-{
-    skip("memory that runs out: the sanitizer has its own allocator");
-}
-
-void oom_v1(void)
-{
-    skip("memory that runs out: the sanitizer has its own allocator");
-}
-#else
-#include <errno.h>
-#include <openssl/crypto.h>
-#include <stdlib.h>
-
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void __libc_free(void *p);
-
-static _Atomic long live;            /* blocks of the suite */
-static unsigned long count, fail_at; /* fail_at 0: never */
-static bool warm;                    /* what libraries keep for later is there */
-
-static bool fails(void)
-{
-    if (!fail_at || ++count != fail_at)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *malloc(size_t n)
-{
-    void *p = fails() ? NULL : __libc_malloc(n);
-    live += p != NULL;
-    return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-    void *p = fails() ? NULL : __libc_calloc(n, size);
-    live += p != NULL;
-    return p;
-}
-
-void *realloc(void *p, size_t n)
-{
-    void *q = fails() ? NULL : __libc_realloc(p, n);
-    live += !p && q;
-    return q;
-}
-
-void free(void *p)
-{
-    live -= p != NULL;
-    __libc_free(p);
-}
-
-static void *ssl_malloc(size_t n, const char *file, int line)
-{
-    return __libc_malloc(n);
-}
-
-static void *ssl_realloc(void *p, size_t n, const char *file, int line)
-{
-    return __libc_realloc(p, n);
-}
-
-static void ssl_free(void *p, const char *file, int line)
-{
-    __libc_free(p);
-}
+static bool warm; /* what libraries keep for later is there */
 
 void oom_prepare(void)
 {
-    CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free);
+    fault_alloc_prepare();
 }
 
 /* What is going on while memory runs out. */
@@ -132,7 +56,7 @@ static bool without_memory(bool v1, act what_act, unsigned long n)
 {
     static target a, b;
     char what[96];
-    long before = live;
+    long before = fault_alloc_live();
     snprintf(what, sizeof(what), "IKEv%d, %s, without memory at allocation %lu", v1 ? 1 : 2,
              act_names[what_act], n);
     start_target(&a, TARGET_IP, v1 ? conf_v1_call : conf_initiator);
@@ -142,12 +66,11 @@ static bool without_memory(bool v1, act what_act, unsigned long n)
         pump(&a, &b);
         check(is_up(&a) && is_up(&b), "%s: no tunnel to begin with", what);
     }
-    count = 0;
-    fail_at = n;
+    fault_alloc_at(n);
     perform(&a, v1, what_act);
     pump(&a, &b);
-    bool reached = count >= n;
-    fail_at = 0;
+    bool reached = fault_alloc_count() >= n;
+    fault_alloc_at(0);
     let_time_pass(&a, &b, what_act == ACT_CONNECT ? 0 : 200, 400);
     if (!(is_up(&a) && is_up(&b))) {
         if (v1) {
@@ -172,7 +95,7 @@ static bool without_memory(bool v1, act what_act, unsigned long n)
     expect_no_orphans(&b, what);
     target_stop(&a);
     target_stop(&b);
-    long after = live;
+    long after = fault_alloc_live();
     check(!warm || after <= before, "%s: %ld allocations are not given back", what, after - before);
     return reached;
 }
@@ -191,13 +114,20 @@ static void all_of_them(bool v1, act what)
 
 void oom_v2(void)
 {
+    if (!fault_alloc_works()) {
+        skip("memory that runs out: the sanitizer has its own allocator");
+        return;
+    }
     for (act a = 0; a < ACT_COUNT; a++)
         all_of_them(false, a);
 }
 
 void oom_v1(void)
 {
+    if (!fault_alloc_works()) {
+        skip("memory that runs out: the sanitizer has its own allocator");
+        return;
+    }
     all_of_them(true, ACT_CONNECT);
     all_of_them(true, ACT_TERMINATE);
 }
-#endif

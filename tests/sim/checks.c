@@ -124,6 +124,28 @@ static bool is_cut(const schedule *sch)
     return false;
 }
 
+bool is_shaken(const schedule *sch)
+{
+    for (unsigned i = 0; i < sch->n; i++)
+        if (sch->f[i].fate >= MISHAP_RESTART_MOON && sch->f[i].fate != MISHAP_WALL_ON &&
+            sch->f[i].fate != MISHAP_WALL_BACK)
+            return true;
+    return false;
+}
+
+bool check_up(world *w, msgbuf *msg)
+{
+    snapshot s[2];
+    for (int i = 0; i < 2; i++) {
+        party_snapshot(&w->p[i], &s[i]);
+        if (!s[i].n_ike || !s[i].n_child) {
+            msg_set(msg, "%s has %u IKE SAs, %u children later either", names[i], s[i].n_ike, s[i].n_child);
+            return false;
+        }
+    }
+    return (w->sc->twists & TWIST_NO_TRAFFIC) || traffic(w, msg);
+}
+
 bool check_rest(world *w, const schedule *sch, unsigned packets_undisturbed, msgbuf *msg)
 {
     snapshot s[2];
@@ -134,7 +156,11 @@ bool check_rest(world *w, const schedule *sch, unsigned packets_undisturbed, msg
         return false;
     }
     /* each fate costs a few retransmissions, not a flood; peers that are cut off ask for each other */
-    unsigned limit = is_cut(sch) ? 120 : 2 * packets_undisturbed + 16 * sch->n + 8;
+    bool shaken = is_shaken(sch);
+    unsigned limit = w->waited     ? 10000
+                     : shaken      ? 600
+                     : is_cut(sch) ? 120
+                                   : 2 * packets_undisturbed + 16 * sch->n + 8;
     if (packets_undisturbed && sim_sent(w->s) > limit) {
         msg_set(msg, "%u packets, %u undisturbed", sim_sent(w->s), packets_undisturbed);
         return false;
@@ -150,7 +176,7 @@ bool check_rest(world *w, const schedule *sch, unsigned packets_undisturbed, msg
     }
     if (!agree(s, msg) || !kernels_clean(w, s, msg))
         return false;
-    return may_fail(w, sch) || goals_reached(w, is_cut(sch) ? GOAL_DOWN : w->sc->goals, s, msg);
+    return shaken || may_fail(w, sch) || goals_reached(w, is_cut(sch) ? GOAL_DOWN : w->sc->goals, s, msg);
 }
 
 /* The engines are gone: nothing of them is left. */

@@ -1,50 +1,100 @@
-/* ikesim: every scenario under every schedule of one and two disturbed packets, and with the line cut at
- * every packet.
+/* ikesim: every scenario under every schedule of one and two disturbed packets, with the line cut at
+ * every packet, and with every mishap of mishaps.c.
  *
- *   ikesim [--only NAME-GLOB] [--pairs all|drop|none] [--list]      runs them; last line "sim: N passed, M
- * failed, …" ikesim --only NAME --schedule 3=drop,5=late [--seed N] [-v LEVEL]   runs one: how a failure is
+ *   ikesim [--only NAME-GLOB] [--pairs all|drop|none] [--random N] [--allocs N] [--long] [--list]
+ *       runs them; --long: everything; last line "sim: N passed, M failed, …"
+ *   ikesim --only NAME --schedule 3=drop,5=late [--seed N] [-v LEVEL]   runs one: how a failure is
  * looked at
  */
 #include "tests/sim/ikesim.h"
+#include "tests/sim/faultalloc.h"
 #include "libstrongswan/base/text.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { LIFETIMES_MS = 4 * 3600 * 1000 };
 enum { MAX_REPORTS = 4 }; /* of each scenario */
 
 typedef struct totals {
     unsigned passed, failed, skipped, reported;
 } totals;
 
+typedef struct effort {
+    const char *pairs;
+    unsigned random, allocs; /* of each scenario */
+} effort;
+
 static const char *self = "ikesim";
 
 static void print_schedule(FILE *f, const schedule *sch)
 {
     for (unsigned i = 0; i < sch->n; i++)
-        fprintf(f, "%s%u=%s", i ? "," : "", sch->f[i].k, sim_fate_names[sch->f[i].fate]);
+        fprintf(f, "%s%u=%s", i ? "," : "", sch->f[i].k, what_name(sch->f[i].fate));
 }
 
 /* A line that is cut takes its time to be noticed, a handshake with a forgery in it to be given up. */
 static int64_t extra_ms(const scenario *sc, const schedule *sch)
 {
-    if (sch->n == 0 || sch->f[sch->n - 1].fate < SIM_CUT)
+    if (is_shaken(sch))
+        return 14 * 60 * 1000;
+    if (sch->n == 0 || sch->f[sch->n - 1].fate < SIM_CUT || sch->f[sch->n - 1].fate >= SIM_FATE_COUNT)
         return 0;
     return sch->f[sch->n - 1].fate == SIM_CUT ? 14 * 60 * 1000 : sc->established ? 0 : 6 * 60 * 1000;
 }
 
-/* *packets: how many the undisturbed run takes, 0 = this is it. */
-static bool run_one(const scenario *sc, const schedule *sch, unsigned *packets, int log_level, msgbuf *msg)
+/* What the undisturbed run takes. */
+typedef struct extent {
+    unsigned packets, orders;
+    uint64_t kernel_calls[2], allocs;
+} extent;
+
+static void measure(world *w, extent *x)
+{
+    x->packets = sim_sent(w->s);
+    x->orders = w->orders;
+    x->allocs = fault_alloc_count();
+    for (int i = 0; i < 2; i++)
+        x->kernel_calls[i] = kernel_fake_calls(sim_env(w->p[i].host)->kernel) - w->kernel_calls[i];
+}
+
+/* What was shaken must be able to begin anew, unless it never could. */
+static bool recovers(world *w, msgbuf *msg)
+{
+    msgbuf why;
+    if (!w->sc->established && (w->sc->goals & (GOAL_DOWN | GOAL_NO_CHILD)))
+        return true;
+    if (check_up(w, &why))
+        return true;
+    order_up(w, 0);
+    sim_run(w->s, 6 * 60 * 1000);
+    return check_up(w, msg);
+}
+
+/* x->packets 0: this is the undisturbed run. */
+static bool run_one(const scenario *sc, const schedule *sch, extent *x, int log_level, msgbuf *msg)
 {
     world w;
     status st = world_new(&w, sc, sch, log_level, msg);
     bool good = st == ST_OK;
     if (good) {
+        mishaps_arm(&w);
         sc->act(&w);
-        sim_run(w.s, sc->settle_ms + extra_ms(sc, sch));
-        good = check_rest(&w, sch, *packets, msg);
-        if (!*packets)
-            *packets = sim_sent(w.s);
+        world_run(&w, sc->settle_ms + extra_ms(sc, sch));
+        extent now;
+        measure(&w, &now);
+        fault_alloc_at(0);
+        good = check_rest(&w, sch, x->packets, msg);
+        /* without memory for a Delete the other end keeps what it has until its lifetime is over */
+        if (!good && is_shaken(sch) && x->packets) {
+            w.waited = true;
+            sim_run(w.s, LIFETIMES_MS);
+            good = check_rest(&w, sch, x->packets, msg);
+        }
+        if (!x->packets)
+            *x = now;
+        if (good && is_shaken(sch))
+            good = recovers(&w, msg);
     }
     if (w.s) {
         engines_free(&w);
@@ -63,7 +113,10 @@ static void account(totals *t, const scenario *sc, const schedule *sch, bool goo
     t->failed++;
     if (t->reported++ >= MAX_REPORTS)
         return;
-    printf("FAILED %s: %s\n    %s --only %s --schedule '", sc->name, msg->text, self, sc->name);
+    printf("FAILED %s: ", sc->name);
+    for (const char *c = msg->text; *c; c++)
+        putchar(*c == '\n' ? ';' : *c);
+    printf("\n    %s --only %s --schedule '", self, sc->name);
     print_schedule(stdout, sch);
     printf("' --seed %llu -v 2\n", (unsigned long long)sch->seed);
     fflush(stdout);
@@ -72,7 +125,8 @@ static void account(totals *t, const scenario *sc, const schedule *sch, bool goo
 static void try_schedule(totals *t, const scenario *sc, const schedule *sch, unsigned packets)
 {
     msgbuf msg = {.text = ""};
-    bool good = run_one(sc, sch, &packets, -1, &msg);
+    extent x = {.packets = packets};
+    bool good = run_one(sc, sch, &x, -1, &msg);
     account(t, sc, sch, good, &msg);
 }
 
@@ -123,12 +177,57 @@ static void run_hostile(totals *t, const scenario *sc, unsigned packets, unsigne
             }
 }
 
-static void run_scenario(totals *t, const scenario *sc, const char *pairs, unsigned random)
+static void try_mishap(totals *t, const scenario *sc, unsigned k, int what, unsigned packets)
+{
+    schedule sch = {.f = {{k, what}}, .n = 1};
+    try_schedule(t, sc, &sch, packets);
+}
+
+/* Blocks that every run leaves behind more of than the one before are leaks; what libraries keep is not. */
+static void try_without_memory(totals *t, const scenario *sc, const extent *x, uint64_t step)
 {
     schedule none = {.n = 0};
     msgbuf msg = {.text = ""};
-    unsigned packets = 0, failed = t->failed;
-    bool good = run_one(sc, &none, &packets, -1, &msg);
+    extent again = *x;
+    (void)run_one(sc, &none, &again, -1, &msg);
+    for (uint64_t n = 1; n <= x->allocs; n += step) {
+        schedule sch = {.f = {{(unsigned)n, MISHAP_MEMORY}}, .n = 1};
+        long before = fault_alloc_live();
+        again = *x;
+        bool good = run_one(sc, &sch, &again, -1, &msg);
+        if (good && fault_alloc_live() > before) {
+            good = false;
+            msg_set(&msg, "%ld allocations are not given back", fault_alloc_live() - before);
+        }
+        account(t, sc, &sch, good, &msg);
+    }
+}
+
+/* Restarts, clocks and later orders at every packet; every kernel call; allocations, every step-th of them.
+ */
+static void run_mishaps(totals *t, const scenario *sc, const extent *x, unsigned allocs)
+{
+    for (unsigned k = 1; k <= x->packets; k++)
+        for (int what = MISHAP_FIRST; what < MISHAP_KERNEL_MOON; what++)
+            if (x->orders >= 2 || what > MISHAP_SECOND)
+                try_mishap(t, sc, k, what, x->packets);
+    for (int i = 0; i < 2; i++)
+        for (unsigned k = 1; k <= x->kernel_calls[i]; k++)
+            try_mishap(t, sc, k, MISHAP_KERNEL_MOON + i, x->packets);
+    if (!fault_alloc_works())
+        t->skipped++;
+    else if (allocs)
+        try_without_memory(t, sc, x, allocs < x->allocs ? x->allocs / allocs : 1);
+}
+
+static void run_scenario(totals *t, const scenario *sc, const effort *e)
+{
+    schedule none = {.n = 0};
+    msgbuf msg = {.text = ""};
+    extent x = {0};
+    unsigned failed = t->failed, packets;
+    bool good = run_one(sc, &none, &x, -1, &msg);
+    packets = x.packets;
     t->reported = 0;
     account(t, sc, &none, good, &msg);
     if (!good) {
@@ -143,10 +242,11 @@ static void run_scenario(totals *t, const scenario *sc, const char *pairs, unsig
         schedule cut = {.f = {{k, SIM_CUT}}, .n = 1};
         try_schedule(t, sc, &cut, packets);
     }
-    if (pairs[0] != 'n')
-        run_pairs(t, sc, packets, pairs[0] == 'a');
-    run_random(t, sc, packets, random);
-    run_hostile(t, sc, packets, random / 4 + 1);
+    run_mishaps(t, sc, &x, e->allocs);
+    if (e->pairs[0] != 'n')
+        run_pairs(t, sc, packets, e->pairs[0] == 'a');
+    run_random(t, sc, packets, e->random);
+    run_hostile(t, sc, packets, e->random / 4 + 1);
     if (t->failed > failed + MAX_REPORTS)
         printf("... %u of %s\n", t->failed - failed, sc->name);
 }
@@ -160,11 +260,11 @@ static bool parse_schedule(schedule *sch, const char *text)
         int fate = 0;
         if (sch->n == MAX_FATES_GIVEN || !span_cut(&word, '=', &number) || !span_to_u64(number, 100000, &k))
             return false;
-        while (fate < SIM_FATE_COUNT && !span_equal(word, span_str(sim_fate_names[fate])))
+        while (fate < MISHAP_END && !span_equal(word, span_str(what_name(fate))))
             fate++;
-        if (fate == SIM_FATE_COUNT)
+        if (fate == MISHAP_END)
             return false;
-        sch->f[sch->n++] = (fate_given){(unsigned)k, (sim_fate)fate};
+        sch->f[sch->n++] = (fate_given){(unsigned)k, fate};
     }
     return true;
 }
@@ -173,10 +273,10 @@ static int run_given(const char *name, const char *text, uint64_t seed, int log_
 {
     schedule sch;
     if (!parse_schedule(&sch, text)) {
-        fprintf(
-            stderr,
-            "%s: schedule '%s': K=FATE,… with drop, dup, delay, late, cut, replay, garble, forge, short\n",
-            self, text);
+        fprintf(stderr, "%s: schedule '%s': K=WHAT,… with", self, text);
+        for (int i = 0; i < MISHAP_END; i++)
+            fprintf(stderr, " %s", what_name(i));
+        fputc('\n', stderr);
         return 2;
     }
     sch.seed = seed;
@@ -184,11 +284,13 @@ static int run_given(const char *name, const char *text, uint64_t seed, int log_
         if (strcmp(scenarios[i].name, name) != 0)
             continue;
         msgbuf msg = {.text = ""};
-        unsigned packets = 0;
+        extent x = {0};
         schedule none = {.n = 0};
-        if (sch.n && !run_one(&scenarios[i], &none, &packets, -1, &msg))
-            printf("undisturbed: %s\n", msg.text);
-        bool good = run_one(&scenarios[i], &sch, &packets, log_level, &msg);
+        /* three times: what libraries keep for later is there when memory runs out */
+        for (int warm = 0; sch.n && warm < 3; warm++, x.packets = warm < 3 ? 0 : x.packets)
+            if (!run_one(&scenarios[i], &none, &x, -1, &msg))
+                printf("undisturbed: %s\n", msg.text);
+        bool good = run_one(&scenarios[i], &sch, &x, log_level, &msg);
         printf("%s: %s\n", name, good ? "good" : msg.text);
         return good ? 0 : 1;
     }
@@ -203,22 +305,29 @@ int main(int argc, char **argv)
                                             {"random", required_argument, NULL, 'r'},
                                             {"seed", required_argument, NULL, 'e'},
                                             {"schedule", required_argument, NULL, 's'},
+                                            {"allocs", required_argument, NULL, 'a'},
+                                            {"long", no_argument, NULL, 'L'},
                                             {"list", no_argument, NULL, 'l'},
                                             {NULL, 0, NULL, 0}};
-    const char *only = "*", *pairs = "all", *given = NULL;
-    unsigned random = 100;
+    const char *only = "*", *given = NULL;
+    effort e = {"all", 100, 60};
     uint64_t seed = 0;
     int level = -1, c;
+    fault_alloc_prepare();
     self = argv[0];
     while ((c = getopt_long(argc, argv, "v:", options, NULL)) >= 0) {
         if (c == 'o')
             only = optarg;
         else if (c == 'p')
-            pairs = optarg;
+            e.pairs = optarg;
         else if (c == 's')
             given = optarg;
         else if (c == 'r')
-            random = (unsigned)atoi(optarg);
+            e.random = (unsigned)atoi(optarg);
+        else if (c == 'a')
+            e.allocs = (unsigned)atoi(optarg);
+        else if (c == 'L')
+            e = (effort){"all", 2000, 1u << 30};
         else if (c == 'e')
             seed = strtoull(optarg, NULL, 10);
         else if (c == 'v')
@@ -235,7 +344,7 @@ int main(int argc, char **argv)
     totals t = {0};
     for (size_t i = 0; i < n_scenarios; i++)
         if (text_glob(span_str(only), span_str(scenarios[i].name)))
-            run_scenario(&t, &scenarios[i], pairs, random);
+            run_scenario(&t, &scenarios[i], &e);
     sim_crypto_free();
     printf("sim: %u passed, %u failed, %u skipped\n", t.passed, t.failed, t.skipped);
     return t.failed ? 1 : 0;

@@ -40,6 +40,26 @@ enum {
     TWIST_CLEAR = 8 /* a handshake is part of it */
 };
 
+/* What else may happen, numbered on from the fates of a packet: after the k-th packet, or at the k-th call.
+ */
+typedef enum mishap {
+    MISHAP_FIRST = SIM_FATE_COUNT, /* the first (second) order is given only then */
+    MISHAP_SECOND,
+    MISHAP_RESTART_MOON, /* the engine says goodbye and is made anew */
+    MISHAP_RESTART_SUN,
+    MISHAP_CRASH_MOON, /* nobody hears the goodbyes */
+    MISHAP_CRASH_SUN,
+    MISHAP_WALL_ON, /* the wall clock jumps by a year, the monotonic one does not */
+    MISHAP_WALL_BACK,
+    MISHAP_GAP,         /* both sleep for ten minutes; timers that were due are late */
+    MISHAP_LONG_GAP,    /* … for four hours */
+    MISHAP_KERNEL_MOON, /* the k-th changing call of the kernel fails */
+    MISHAP_KERNEL_SUN,
+    MISHAP_MEMORY, /* the k-th allocation of all fails */
+    MISHAP_END
+} mishap;
+const char *what_name(int what);
+
 typedef struct world world;
 typedef struct scenario {
     const char *name;
@@ -59,7 +79,7 @@ extern const size_t n_scenarios;
 
 typedef struct fate_given {
     unsigned k;
-    sim_fate fate;
+    int fate; /* sim_fate or mishap */
 } fate_given;
 typedef struct schedule {
     fate_given f[MAX_FATES_GIVEN];
@@ -73,6 +93,17 @@ struct world {
     party p[2]; /* moon, sun */
     snapshot before[2];
     unsigned told; /* calls of done */
+    const schedule *sch;
+    bool waited;     /* until lifetimes ended what nobody noticed */
+    bool armed;      /* what comes now is act's */
+    unsigned orders; /* given by act */
+    struct {
+        const char *what; /* NULL: nothing waits */
+        const char *arg;
+        int who;
+    } deferred;
+    unsigned due;                    /* bit i: of sch->f[i] */
+    uint64_t kernel_calls[2], count; /* before act; allocations of it */
 };
 
 /* parties.c */
@@ -86,9 +117,22 @@ void order_reauth(world *w, int who);
 /* a trap policy, and a packet of that host that meets it */
 void order_trap(world *w, int who);
 void meet_trap(world *w, int who);
+/* Everything that is due within the next ms, and the mishaps. */
+void world_run(world *w, int64_t ms);
 /* frees the engines: what they leave behind is looked at after it */
 void engines_free(world *w);
 
 /* checks.c: what is wrong now, in *msg; false: something is */
 bool check_rest(world *w, const schedule *sch, unsigned packets_undisturbed, msgbuf *msg);
 bool check_after(world *w, msgbuf *msg);
+/* Both up, traffic passes. */
+bool check_up(world *w, msgbuf *msg);
+/* The goal may be missed, as long as both agree and can begin anew. */
+bool is_shaken(const schedule *sch);
+
+/* mishaps.c */
+void mishaps_arm(world *w); /* before act */
+void mishap_happens(world *w, int what);
+bool mishaps_defer(world *w, const char *what, const char *arg, int who);
+status party_restart(world *w, int i, bool silent, msgbuf *msg); /* parties.c */
+void order(world *w, const char *what, const char *arg, int who);

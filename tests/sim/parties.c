@@ -34,6 +34,15 @@ static status add_conn(world *w, party *p, bool cut, msgbuf *msg)
     return st;
 }
 
+static status start_engine(world *w, int i, bool cut, msgbuf *msg)
+{
+    party *p = &w->p[i];
+    pluto_options opt = {.nat_traversal = true, .uniqueids = true};
+    status st = w->sc->v1 ? pluto_new(&p->pl, sim_env(p->host), &opt, msg)
+                          : charon_new(&p->ch, sim_env(p->host), msg);
+    return st == ST_OK ? add_conn(w, p, cut, msg) : st;
+}
+
 static status start_party(world *w, int i, bool cut, msgbuf *msg)
 {
     static const char *const names[] = {"moon", "sun"}, *const addrs[] = {"192.0.2.1", "192.0.2.2"};
@@ -42,7 +51,6 @@ static status start_party(world *w, int i, bool cut, msgbuf *msg)
                           .daemon = w->sc->v1 ? "pluto" : "charon",
                           .addrs = addrs[i],
                           .settings = w->sc->settings};
-    pluto_options opt = {.nat_traversal = true, .uniqueids = true};
     status st = sim_host_new(&p->host, w->s, &hc);
     if (st == ST_OK)
         st = sim_psk(p->host, i && (w->sc->twists & TWIST_WRONG_PSK) ? "another secret" : "a secret of both");
@@ -50,9 +58,19 @@ static status start_party(world *w, int i, bool cut, msgbuf *msg)
         sim_nat(p->host, "198.51.100.1");
     if (st != ST_OK)
         return msg_fail(msg, st, "host %s: %s", names[i], status_text(st));
-    st = w->sc->v1 ? pluto_new(&p->pl, sim_env(p->host), &opt, msg)
-                   : charon_new(&p->ch, sim_env(p->host), msg);
-    return st == ST_OK ? add_conn(w, p, cut, msg) : st;
+    return start_engine(w, i, cut, msg);
+}
+
+status party_restart(world *w, int i, bool silent, msgbuf *msg)
+{
+    party *p = &w->p[i];
+    sim_unplug(p->host, silent);
+    charon_free(p->ch);
+    pluto_free(p->pl);
+    p->ch = NULL;
+    p->pl = NULL;
+    sim_unplug(p->host, false);
+    return start_engine(w, i, true, msg);
 }
 
 static bool both_up(void *ctx)
@@ -69,9 +87,9 @@ static bool both_up(void *ctx)
 
 status world_new(world *w, const scenario *sc, const schedule *sch, int log_level, msgbuf *msg)
 {
-    *w = (world){.sc = sc};
+    *w = (world){.sc = sc, .sch = sch};
     sim_config cfg = {.seed = sch->seed + 1, .log_level = log_level};
-    bool cut = false;
+    bool cut = is_shaken(sch);
     for (unsigned i = 0; i < sch->n; i++)
         cut |= sch->f[i].fate == SIM_CUT;
     status st = sim_new(&w->s, &cfg);
@@ -91,7 +109,8 @@ status world_new(world *w, const scenario *sc, const schedule *sch, int log_leve
     }
     sim_arm(w->s);
     for (unsigned i = 0; i < sch->n; i++)
-        sim_fate_of(w->s, sch->f[i].k, sch->f[i].fate);
+        if (sch->f[i].fate < SIM_FATE_COUNT)
+            sim_fate_of(w->s, sch->f[i].k, (sim_fate)sch->f[i].fate);
     return st;
 }
 
@@ -190,36 +209,47 @@ static pluto_waiter pluto_waits(world *w)
     return (pluto_waiter){on_pluto_line, on_pluto_done, w};
 }
 
-void order_up(world *w, int who)
+void order(world *w, const char *what, const char *arg, int who)
 {
     charon_wait cw = charon_waiter(w);
     pluto_waiter pw = pluto_waits(w);
-    if (w->sc->v1)
-        pluto_initiate(w->p[who].pl, "net", false, &pw);
-    else
-        charon_initiate(w->p[who].ch, "net", &cw);
+    charon *ch = w->p[who].ch;
+    pluto *pl = w->p[who].pl;
+    bool up = strcmp(what, "up") == 0, down = strcmp(what, "down") == 0;
+    if (mishaps_defer(w, what, arg, who))
+        return;
+    if (pl && up)
+        pluto_initiate(pl, arg, false, &pw);
+    else if (pl && down)
+        pluto_terminate(pl, arg, &pw);
+    else if (ch && up)
+        charon_initiate(ch, arg, &cw);
+    else if (ch && down)
+        charon_terminate(ch, arg, &cw);
+    else if (ch && strcmp(what, "rekey") == 0)
+        charon_rekey(ch, arg, &cw);
+    else if (ch)
+        charon_reauth(ch, arg, &cw);
+}
+
+void order_up(world *w, int who)
+{
+    order(w, "up", "net", who);
 }
 
 void order_down(world *w, int who)
 {
-    charon_wait cw = charon_waiter(w);
-    pluto_waiter pw = pluto_waits(w);
-    if (w->sc->v1)
-        pluto_terminate(w->p[who].pl, "net", &pw);
-    else
-        charon_terminate(w->p[who].ch, "net", &cw);
+    order(w, "down", "net", who);
 }
 
 void order_rekey(world *w, int who, const char *what)
 {
-    charon_wait cw = charon_waiter(w);
-    charon_rekey(w->p[who].ch, what, &cw);
+    order(w, "rekey", what, who);
 }
 
 void order_reauth(world *w, int who)
 {
-    charon_wait cw = charon_waiter(w);
-    charon_reauth(w->p[who].ch, "net", &cw);
+    order(w, "reauth", "net", who);
 }
 
 void order_trap(world *w, int who)

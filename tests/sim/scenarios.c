@@ -103,6 +103,12 @@ static void reauth(world *w)
     order_reauth(w, 0);
 }
 
+static void reauth_both(world *w)
+{
+    order_reauth(w, 0);
+    order_reauth(w, 1);
+}
+
 static void nothing(world *w)
 {
 }
@@ -140,6 +146,7 @@ const scenario scenarios[] = {
     {"v2-rekey-child-and-down", false, NULL, NULL, true, rekey_child_and_down, 3 MINUTES, GOAL_DOWN, 2, NULL, 0},
     {"v2-rekey-ike-and-down", false, NULL, NULL, true, rekey_ike_and_down, 10 MINUTES, GOAL_DOWN, 2, NULL, 0},
     {"v2-reauth",             false, NULL, NULL, true, reauth, 3 MINUTES, GOAL_UP | GOAL_NEW_IKE | GOAL_NEW_CHILD, 1, NULL, TWIST_CLEAR},
+    {"v2-reauth-both",        false, NULL, NULL, true, reauth_both, 10 MINUTES, GOAL_TWINS | GOAL_NEW_IKE | GOAL_NEW_CHILD, 2, NULL, TWIST_CLEAR},
     {"v2-up-nat",             false, NULL, NULL, false, up, 3 MINUTES, GOAL_UP, 1, NULL, TWIST_NAT},
     {"v2-down-nat",           false, NULL, NULL, true, down, 3 MINUTES, GOAL_DOWN, 1, NULL, TWIST_NAT},
     {"v2-rekey-child-nat",    false, NULL, NULL, true, rekey_child_both, 3 MINUTES, GOAL_UP | GOAL_NEW_CHILD, 2, NULL, TWIST_NAT},

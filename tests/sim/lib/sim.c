@@ -12,7 +12,8 @@ static int64_t sim_mono(void *ctx)
 
 static int64_t sim_wall(void *ctx)
 {
-    return SIM_START_WALL_S + (((sim *)ctx)->now_ms - START_MS) / 1000;
+    const sim *s = ctx;
+    return SIM_START_WALL_S + s->wall_offset_s + (s->now_ms - START_MS) / 1000;
 }
 
 status sim_new(sim **out, const sim_config *cfg)
@@ -228,4 +229,14 @@ bool sim_run_until(sim *s, int64_t ms, bool (*pred)(void *ctx), void *ctx)
 void sim_run(sim *s, int64_t ms)
 {
     sim_run_until(s, ms, NULL, NULL);
+}
+
+void sim_wall_jump(sim *s, int64_t seconds)
+{
+    s->wall_offset_s += seconds;
+}
+
+void sim_gap(sim *s, int64_t ms)
+{
+    s->now_ms += ms;
 }

@@ -91,6 +91,10 @@ int64_t sim_now_ms(const sim *s);
 void sim_run(sim *s, int64_t ms);
 /* Runs until pred says true (looked at after each step), at most ms; false: it never did. */
 bool sim_run_until(sim *s, int64_t ms, bool (*pred)(void *ctx), void *ctx);
+/* The wall clock is set, forwards or back; the monotonic one does not notice. */
+void sim_wall_jump(sim *s, int64_t seconds);
+/* All hosts sleep: time passes and no timer runs, whatever was due. */
+void sim_gap(sim *s, int64_t ms);
 /* More steps than a sane run takes within one virtual moment: somebody spins. */
 bool sim_spins(const sim *s);
 

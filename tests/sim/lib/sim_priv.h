@@ -59,7 +59,7 @@ typedef struct flight {
 struct sim {
     runtime *rt;
     clock_source clock;
-    int64_t now_ms;
+    int64_t now_ms, wall_offset_s;
     uint64_t last_flight;
     list flights;
     sim_host *hosts[SIM_MAX_HOSTS];
