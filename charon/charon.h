@@ -67,6 +67,8 @@ void charon_reauth(charon *c, const char *what, const charon_wait *w);
 /* ---- what there is ---- */
 /* `ipsec status` / `statusall`, exactly as scripts know it; name NULL = everything. */
 void charon_status(charon *c, const char *name, bool all, buf *out);
+/* The same and the conns that are down as a JSON document; with a name: its credentials, too. */
+status charon_status_json(charon *c, const char *name, buf *out) MUST_CHECK;
 
 typedef enum ike_state {
     IKE_CREATED,

@@ -100,6 +100,8 @@ void pluto_set_myid(pluto *p, const char *id);
 /* ---- status ---- lines as in `ipsec status`, without "000 "; name NULL: all */
 typedef void pluto_line_fn(void *ctx, const char *text);
 void pluto_status(pluto *p, bool all, const char *name, pluto_line_fn *fn, void *ctx);
+/* The same as a JSON document; with a name: its credentials, too. */
+status pluto_status_json(pluto *p, const char *name, buf *out) MUST_CHECK;
 /* the bits of CTL_LIST_ */
 enum {
     PLIST_ALGS = 1,
@@ -134,6 +136,7 @@ void pluto_each_state(pluto *p, void (*fn)(void *ctx, const pluto_state_info *st
 typedef struct pluto_stats {
     size_t isakmp, isakmp_established, quick, quick_established, half_open, conns, instances, pending;
     uint64_t packets_in, packets_out, packets_dropped, retransmits, half_open_evicted;
+    uint64_t isakmp_rekeyed, quick_rekeyed; /* by us: a state took the place of an older one */
 } pluto_stats;
 void pluto_get_stats(pluto *p, pluto_stats *out);
 

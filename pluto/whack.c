@@ -159,7 +159,17 @@ static void unroute(pluto *p, ctl_client *c, const ctl_request *r)
 
 static void show_status(pluto *p, ctl_client *c, const ctl_request *r)
 {
-    pluto_status(p, r->all, r->name, status_line, c);
+    buf out = {0};
+    if (!r->json) {
+        pluto_status(p, r->all, r->name, status_line, c);
+    } else if (pluto_status_json(p, r->name, &out) == ST_OK) {
+        ctl_text(c, RC_COMMENT, buf_span(&out));
+    } else {
+        finish(c, RC_INTERNALERR, "no memory");
+        buf_free(&out);
+        return;
+    }
+    buf_free(&out);
     ctl_done(c, 0);
 }
 

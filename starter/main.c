@@ -33,10 +33,19 @@ static int usage(void)
 static bool parse_args(starter *s, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"nofork", no_argument, NULL, 'n'},    {"auto-update", required_argument, NULL, 'u'},
-        {"debug", no_argument, NULL, 'd'},     {"debug-more", no_argument, NULL, 'd'},
-        {"debug-all", no_argument, NULL, 'd'}, {"checkconf", no_argument, NULL, 'c'},
-        {"keywords", no_argument, NULL, 'k'},  {NULL, 0, NULL, 0},
+        {"nofork", no_argument, NULL, 'n'},
+        {"auto-update", required_argument, NULL, 'u'},
+        {"debug", no_argument, NULL, 'd'},
+        {"debug-more", no_argument, NULL, 'd'},
+        {"debug-all", no_argument, NULL, 'd'},
+        {"checkconf", no_argument, NULL, 'c'},
+        {"keywords", no_argument, NULL, 'k'},
+        {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"status", no_argument, NULL, 'S'},
+        {"metrics", no_argument, NULL, 'M'},
+        {"explain", no_argument, NULL, 'E'},
+        {NULL, 0, NULL, 0},
     };
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -48,6 +57,12 @@ static bool parse_args(starter *s, int argc, char **argv)
             s->checkconf = true;
         else if (c == 'k')
             s->keywords = true;
+        else if (c == 'j')
+            s->json = true;
+        else if (c == 'q')
+            s->quiet = true;
+        else if (c == 'S' || c == 'M' || c == 'E')
+            s->report = c == 'S' ? "json" : c == 'M' ? "metrics" : "explain";
         else if (c == 'u')
             s->auto_update_s = (unsigned)strtoul(optarg, NULL, 10);
         if (c == '?' || (c == 'u' && (!s->auto_update_s || s->auto_update_s > 365 * 86400u)))
@@ -55,7 +70,10 @@ static bool parse_args(starter *s, int argc, char **argv)
     }
     if (s->checkconf && optind + 1 == argc)
         snprintf(s->conf_path, sizeof(s->conf_path), "%s", argv[optind++]);
-    return optind == argc;
+    if (s->report && s->report[0] != 'm' && optind + 1 == argc)
+        s->about_conn = argv[optind++];
+    bool complete = !s->report || s->report[0] != 'e' || s->about_conn;
+    return optind == argc && complete;
 }
 
 /* ---- before the fork ---- */
@@ -331,7 +349,9 @@ int main(int argc, char **argv)
     if (!s.conf_path[0])
         path_join(path_confdir(), "ipsec.conf", s.conf_path, sizeof(s.conf_path));
     if (s.checkconf)
-        return check_config(s.conf_path);
+        return check_config(s.conf_path, s.json, s.quiet);
+    if (s.report)
+        return report(s.report, s.about_conn);
     if (s.keywords)
         return print_keywords();
     say_open(true);

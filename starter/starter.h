@@ -34,6 +34,9 @@ typedef struct daemon_state {
 
 typedef struct starter {
     bool nofork, debug, checkconf, keywords;
+    bool json, quiet;       /* of checkconf */
+    const char *report;     /* --status, --metrics, --explain: what report() is to make */
+    const char *about_conn; /* its conn; NULL */
     unsigned auto_update_s;
     char conf_path[4096];
     config *cfg; /* what the daemons were told */
@@ -80,5 +83,8 @@ bool feed_resolved(starter *s);
 void feed_reload(starter *s, config *cfg);
 
 /* check.c; exit codes: 0 good, 1 some sections are not, 2 fatal */
-int check_config(const char *path);
+int check_config(const char *path, bool as_json, bool quiet);
 int print_keywords(void);
+
+/* report.c: what is "json", "metrics" or "explain"; name: only that conn, NULL for all */
+int report(const char *what, const char *name);

@@ -12,6 +12,7 @@ static status find_secret(ike_sa *sa, const ident *my_id, const ident *other, se
     status st = credstore_find_shared(sa->ch->env->cred, SECRET_PSK, me, 2, peer, 2, out, &why);
 
     if (st != ST_OK) {
+        explain_count(sa->ch->env->explain, AUTHF_NO_SECRET);
         LOG(&sa->log, IKE, 1, "no shared key found for '%s' - '%s'", SA_ID(my_id), SA_ID(other));
         if (why.text[0])
             LOG(&sa->log, IKE, 1, "*explain* %s", why.text);
@@ -55,7 +56,10 @@ status psk_verify(ike_sa *sa, auth_peer *p, span octets)
     if (st != ST_OK)
         return st;
     if (!secret_equal(span_of(mac, n), p->data)) {
+        explain_count(sa->ch->env->explain, AUTHF_BAD_SECRET);
         LOG(&sa->log, IKE, 1, "tried 1 shared key for '%s' - '%s', but MAC mismatched", SA_ID(p->my_id),
+            SA_ID(p->id));
+        LOG(&sa->log, IKE, 1, "*explain* the peer '%s' has another secret than the one we have for it",
             SA_ID(p->id));
         return ST_CRYPTO;
     }

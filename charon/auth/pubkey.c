@@ -58,6 +58,7 @@ status pubkey_choose(ike_sa *sa, const peer_cfg *cfg, const ident *my_id, auth_o
                     : credstore_find_own_cert(cs, type, my_id, cfg->my_ca ? cfg->my_ca : sa->hs->asked_ca);
     out->key = credstore_find_privkey(cs, type, out->cert, my_id, &why);
     if (!out->key) {
+        explain_count(sa->ch->env->explain, AUTHF_NO_KEY);
         LOG(&sa->log, IKE, 1, "no %s private key found for '%s'", type == KEY_ECDSA ? "ECDSA" : "RSA",
             IDENT_STR(my_id));
         if (why.text[0])
@@ -166,6 +167,7 @@ status pubkey_verify_peer(ike_sa *sa, const peer_cfg *cfg, auth_peer *p, span oc
     w.pinned = cfg->peer_cert;
     st = credstore_verify(sa->ch->env->cred, &w, try_key, &x, &why);
     if (st != ST_OK) {
+        explain_count(sa->ch->env->explain, x.tried ? AUTHF_BAD_SIGNATURE : AUTHF_NOT_TRUSTED);
         if (!x.tried)
             LOG(&sa->log, IKE, 1, "no trusted %s public key found for '%s'", ENUM_STR(key_type_names, w.type),
                 IDENT_STR(p->id));

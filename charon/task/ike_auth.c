@@ -133,12 +133,14 @@ static verdict auth_response(task *t, xchg *x)
     if (!ikev2_find(x->in, PLV2_AUTH)) {
         LOG(&sa->log, IKE, 0, "received %s notify error",
             n ? ENUM_STR(ikev2_notify_names, n->type) : "no AUTH payload and no");
-        if (n && n->type == N_AUTHENTICATION_FAILED)
+        if (n && n->type == N_AUTHENTICATION_FAILED) {
+            explain_count(sa->ch->env->explain, AUTHF_REFUSED);
             LOG(&sa->log, IKE, 1,
                 "*explain* the peer refused us as '%s' with %s, or has no conn for that and '%s': its log "
                 "tells",
                 SA_ID(sa->my_id), sa->hs->auth_text ? sa->hs->auth_text : "no method",
                 SA_ID(sa->cfg->peer_id));
+        }
         x->why = "the peer refused our authentication";
         return V_FAILED;
     }
@@ -254,6 +256,7 @@ static void choose_conn(ike_sa *sa, choice *c)
         peer_cfg_unref(cfg);
     }
     if (!c->cfg && !c->tried) {
+        explain_count(sa->ch->env->explain, AUTHF_NO_CONN);
         LOG(&sa->log, IKE, 0, "no matching config found for '%s'...'%s'",
             c->asked ? IDENT_STR(c->asked) : ADDR_STR(&sa->local.ip), IDENT_STR(c->p->id));
         LOG(&sa->log, IKE, 1, "*explain* %s", why.text[0] ? why.text : "no conn fits both identities");

@@ -91,9 +91,16 @@ static status loader_end(loader *l, config **out, status st)
 
 status config_load(config **out, const char *path)
 {
+    return config_load_values(out, path, NULL, NULL);
+}
+
+status config_load_values(config **out, const char *path, conf_value_fn *fn, void *ctx)
+{
     loader l;
     *out = NULL;
     status st = loader_new(&l, out);
+    l.tell = fn;
+    l.tell_ctx = ctx;
     if (!st) {
         st = conf_read_file(&l, path, 0);
         if (st == ST_NOT_FOUND || st == ST_IO || st == ST_LIMIT)

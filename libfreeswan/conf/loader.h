@@ -39,6 +39,8 @@ typedef struct loader {
     unsigned autos;      /* conns so far, for %auto */
     size_t messages_cap;
     uint64_t stamp;
+    conf_value_fn *tell; /* NULL: nobody wants to know */
+    void *tell_ctx;
     status st; /* ST_NO_MEMORY ends it all */
 } loader;
 

@@ -214,6 +214,49 @@ static bool apply_slots(maker *m, kw_target *t)
     return good;
 }
 
+/* ---- telling who decided ---- */
+
+static bool tells(const keyword *k, uint8_t kind)
+{
+    bool mine = k->where & (kind == KW_CONN ? KW_CONN | KW_END : kind);
+    return mine && !k->alias && k->type != KW_WARN && k->type != KW_REFUSE && k->type != KW_IGNORE;
+}
+
+static const entry *in_defaults(const section *d, size_t slot)
+{
+    const entry *found = NULL;
+    for (const entry *e = d ? d->first : NULL; e; e = e->next)
+        if (!also_kind(e) && slot_of(e, false) == slot)
+            found = e;
+    return found;
+}
+
+/* Every keyword of the section: the line that counts, or what holds without one. */
+static void tell_values(maker *m, uint8_t kind, const section *s, const section *defaults)
+{
+    loader *l = m->l;
+    for (size_t i = 0; l->tell && i < 2 * keywords_n; i++) {
+        const keyword *k = &keywords[i / 2];
+        const entry *own = m->used.at[i], *e = own ? own : in_defaults(defaults, i);
+        bool end = k->where == KW_END;
+        if (!tells(k, kind) || (!end && (i & 1)) || (!e && !k->dflt))
+            continue;
+        conf_value v = {.kind = kind_text(kind),
+                        .section = s ? s->name : "",
+                        .side = !end ? "" : i & 1 ? "right" : "left",
+                        .keyword = k->name,
+                        .value = e ? e->value : k->dflt,
+                        .origin = !e                    ? CONF_BUILT_IN
+                                  : !own                ? CONF_DEFAULT_SECTION
+                                  : s && e->owner != s ? CONF_ALSO
+                                                        : CONF_OWN,
+                        .from = e && s ? e->owner->name : "",
+                        .file = e ? e->file : NULL,
+                        .line = e ? e->line : 0};
+        l->tell(l->tell_ctx, &v);
+    }
+}
+
 /* ---- conns ---- */
 
 static status conn_consequences(conn *c, const setup *s)
@@ -281,6 +324,7 @@ static void make_conn(maker *m, section *s)
     }
     if (good && !l->st) {
         l->cfg->conns[l->cfg->n_conns++] = c;
+        tell_values(m, KW_CONN, s, m->defaults[0]);
         return;
     }
     skipped(l, s);
@@ -307,6 +351,7 @@ static void make_ca(maker *m, section *s)
     ca->strictcrl = l->cfg->setup.strictcrl != CRL_NO;
     if (good && !l->st && ca->file) {
         l->cfg->cas[l->cfg->n_cas++] = ca;
+        tell_values(m, KW_CA, s, m->defaults[1]);
         return;
     }
     if (!l->st)
@@ -339,6 +384,7 @@ static void make_setup(maker *m)
     }
     for (size_t i = 0; i < m->used.n; i++)
         (void)apply_one(m, &t, m->used.at[m->used.order[i]], true, false);
+    tell_values(m, KW_SETUP, NULL, NULL);
 }
 
 /* All %default sections become one; errors in it are found once, here. */

@@ -162,6 +162,7 @@ status env_start(env *out, const env_config *cfg, msgbuf *msg)
     msg_clear(msg);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && st == ST_OK; i++)
         st = steps[i](&e, cfg, msg);
+    e.started_wall_s = e.rt ? runtime_wall_s(e.rt) : 0;
     if (st != ST_OK)
         env_stop(&e);
     else
@@ -185,6 +186,7 @@ void env_stop(env *e)
     runtime_free(e->rt);
     if (e->crypto)
         crypto_free(e->crypto);
+    explain_free(e->explain);
     log_bus_free(e->log);
     settings_free(e->settings);
     *e = (env){.daemon = e->daemon};

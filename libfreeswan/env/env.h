@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "libfreeswan/env/keylog.h"
+#include "libfreeswan/env/explain.h"
 #include "libfreeswan/kernel/kernel.h"
 #include "libfreeswan/kernel/updown.h"
 #include "libfreeswan/net/host.h"
@@ -22,6 +23,7 @@ typedef struct env {
     const char *daemon; /* "charon", "pluto": section of strongswan.conf, syslog ident */
     runtime *rt;
     log_bus *log;
+    explain_book *explain; /* NULL: nobody keeps what is explained */
     settings *settings;
     crypto *crypto;
     credstore *cred;
@@ -30,6 +32,7 @@ typedef struct env {
     kernel *kernel;
     updown *updown;
     keylog *save_keys;                 /* NULL: keys go nowhere, which is how it should be */
+    int64_t started_wall_s;
     uint64_t sinks[ENV_MAX_SINKS + 1]; /* ids of log sinks whose levels may be changed; 0 ends */
 } env;
 

@@ -134,7 +134,7 @@ status env_start_log(env *e, const env_config *cfg, msgbuf *msg)
         add_classic(&m);
     }
     settings_warnings(e->settings, log_warning, e->log);
-    return ST_OK;
+    return explain_new(&e->explain, e->log);
 }
 
 void env_set_log_level(env *e, log_group group, int level)

@@ -48,6 +48,7 @@ static const ctl_field fields[] = {
     FIELD(15, FK_BOOL, all, 0, 1),
     FIELD(16, FK_BOOL, utc, 0, 1),
     FIELD(17, FK_BOOL, keep, 0, 1),
+    FIELD(18, FK_BOOL, json, 0, 1),
     FIELD(32, FK_OPT_INT, options.strictcrl, 0, 2),
     FIELD(33, FK_OPT_INT, options.cachecrls, 0, 1),
     FIELD(34, FK_OPT_INT, options.uniqueids, 0, 2),

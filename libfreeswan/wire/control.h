@@ -23,7 +23,7 @@ typedef enum ctl_type {                        /* type of the record; 1..15 are 
                         CTL_REQ_TERMINATE, /* name, with the suffixes of `stroke down` */
                         CTL_REQ_ROUTE,     /* name */
                         CTL_REQ_UNROUTE,   /* name */
-                        CTL_REQ_STATUS,    /* name (optional), all */
+                        CTL_REQ_STATUS,    /* name (optional), all, json */
                         CTL_REQ_LIST,      /* mask of CTL_LIST_, utc */
                         CTL_REQ_REREAD,    /* mask of CTL_REREAD_ */
                         CTL_REQ_PURGE,     /* mask of CTL_PURGE_ */
@@ -93,7 +93,7 @@ typedef struct ctl_request {
     uint32_t serial;
     int group, level;
     uint16_t inbase, outbase; /* 16, 64, 256; 0 = 16 */
-    bool asynchronous, all, utc, keep;
+    bool asynchronous, all, utc, keep, json;
     ctl_options options;
 } ctl_request;
 

@@ -169,6 +169,7 @@ verdict lookup_for_peer_id(msgctx *md, pconn **out)
     pconns_free(&l);
     if (best)
         return SM_OK;
+    explain_count(md->p->e->explain, AUTHF_NO_CONN);
     return sm_fail(
         md, SM_FATAL, NV1_INVALID_ID_INFORMATION,
         "no suitable connection for peer '%s'. explain: \"%s\" came nearest, it wants peer ID '%s'%s",

@@ -166,6 +166,7 @@ verdict main_derive(msgctx *md, const ikev1_payload *ke)
         secret_free(&i->psk);
         if (main_find_psk(i, &i->psk, &md->why) != ST_OK) {
             msgbuf why = md->why;
+            explain_count(md->p->e->explain, AUTHF_NO_SECRET);
             return sm_fail(md, SM_FATAL, NV1_INVALID_KEY_INFORMATION,
                            "Can't authenticate: no preshared key found for '%s' and '%s'. explain: %s",
                            IDENT_PLUTO(i->st.c->me.id),

@@ -232,6 +232,7 @@ static verdict check_signature(msgctx *md, const pconn *c, span hash)
         i->peer_cert = v.by;
         return SM_OK;
     }
+    explain_count(md->p->e->explain, st == ST_NOT_FOUND ? AUTHF_NOT_TRUSTED : AUTHF_BAD_SIGNATURE);
     if (st == ST_NOT_FOUND) {
         if (i->n_certs)
             plog(md->st, "X.509 certificate rejected");
@@ -254,9 +255,11 @@ static verdict check_proof(msgctx *md, const pconn *c)
         return sm_fail(md, SM_FATAL, 0, "the peer's proof could not be computed");
     if (!auth_is_psk(i->auth))
         return check_signature(md, c, span_of(hash, i->keys.hash_n));
-    if (!secret_equal(ikev1_find(&md->m, PLV1_HASH)->hash.data, span_of(hash, i->keys.hash_n)))
+    if (!secret_equal(ikev1_find(&md->m, PLV1_HASH)->hash.data, span_of(hash, i->keys.hash_n))) {
+        explain_count(md->p->e->explain, AUTHF_BAD_SECRET);
         return sm_fail(md, SM_FAIL, NV1_INVALID_HASH_INFORMATION,
                        "received Hash Payload does not match computed value");
+    }
     return SM_OK;
 }
 

@@ -317,6 +317,7 @@ void quick_established(msgctx *md)
     q->established = true;
     i->n_larval -= i->n_larval > 0;
     md->p->stats.quick_established++;
+    md->p->stats.quick_rekeyed += md->st->replaces != 0;
     pluto_unlock(md->p);
     secret_free(&q->gxy);
     dh_free(q->dh);

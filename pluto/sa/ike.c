@@ -718,8 +718,10 @@ void state_change(pstate *st, pl_state to)
 {
     pluto *p = st->ike->p;
     pluto_lock(p);
-    if (st->phase1 && !state_isakmp_established(st->state) && state_isakmp_established(to))
+    if (st->phase1 && !state_isakmp_established(st->state) && state_isakmp_established(to)) {
         p->stats.isakmp_established++;
+        p->stats.isakmp_rekeyed += st->replaces != 0;
+    }
     st->state = to;
     pluto_unlock(p);
 }

@@ -234,7 +234,15 @@ static void show_status(stroke_server *s, ctl_client *client, const ctl_request 
 {
     buf out = {0};
 
-    charon_status(s->ch, r->name && r->name[0] ? r->name : NULL, r->all, &out);
+    const char *name = r->name && r->name[0] ? r->name : NULL;
+    if (r->json && charon_status_json(s->ch, name, &out) != ST_OK) {
+        ctl_line(client, 0, "out of memory");
+        ctl_done(client, 1);
+        buf_free(&out);
+        return;
+    }
+    if (!r->json)
+        charon_status(s->ch, name, r->all, &out);
     ctl_text(client, 0, buf_span(&out));
     buf_free(&out);
     ctl_done(client, 0);
