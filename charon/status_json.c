@@ -14,6 +14,7 @@ enum { LOCK_WAIT_MS = 500 };
 typedef struct teller {
     charon *ch;
     const char *only; /* NULL: all conns */
+    arena mem;        /* its keys */
     hashmap *up;      /* conn -> how many of its children are installed */
     json_t *sas;
 } teller;
@@ -44,7 +45,9 @@ static void count_up(teller *t, const char *name)
     uintptr_t n = (uintptr_t)hashmap_get(t->up, span_str(name));
     if (n)
         hashmap_remove(t->up, span_str(name));
-    (void)!hashmap_add(t->up, span_str(name), (void *)(n + 1)); /* without memory it is told as down */
+    const char *kept = arena_str(&t->mem, span_str(name)); /* the conn may go while we look at others */
+    if (kept)
+        (void)!hashmap_add(t->up, span_str(kept), (void *)(n + 1)); /* without memory it is told as down */
 }
 
 static json_t *child_new(const teller *t, const child_sa *c)
@@ -182,6 +185,7 @@ status charon_status_json(charon *c, const char *name, buf *out)
         json_decref(doc);
         return ST_NO_MEMORY;
     }
+    arena_init(&t.mem, 0);
     ike_sa **sas = sa_table_all(c->sas, &n);
     for (size_t i = 0; i < n; i++)
         tell_sa(&t, sas[i]);
@@ -192,6 +196,7 @@ status charon_status_json(charon *c, const char *name, buf *out)
         conntab_list_free(conns, n);
     }
     hashmap_free(t.up);
+    arena_free(&t.mem);
     tell_counters(c, doc);
     return report_end(doc, out);
 }

@@ -22,6 +22,7 @@
 enum { SECRETS_DEPTH = 8, SECRETS_SIZE = 16 << 20, MAX_LOCAL = 1024, PATH_SIZE = 4096 };
 
 typedef struct finder {
+    arena mem; /* the keys of the maps */
     const config *cfg;
     const char *confdir;
     finding_fn *fn;
@@ -48,6 +49,14 @@ static void found(finder *f, conf_severity severity, const char *file, unsigned 
     f->fn(f->ctx, &(conf_message){severity, file, line, text});
 }
 
+/* Without memory nothing is remembered, and the check that would have needed it finds less. */
+static void remember(finder *f, hashmap *m, span key, const void *value)
+{
+    const char *kept = arena_str(&f->mem, key);
+    if (kept)
+        (void)!hashmap_add(m, span_str(kept), (void *)(uintptr_t)value);
+}
+
 static char *in_folder(const finder *f, const char *folder, const char *name, char *dst)
 {
     if (name[0] == '/')
@@ -61,7 +70,7 @@ static char *in_folder(const finder *f, const char *folder, const char *name, ch
 
 static void remember_ca(finder *f, const cert *c)
 {
-    (void)!hashmap_add(f->cas, span_str(IDENT_STR(cert_subject(c))), f); /* known already, or no memory */
+    remember(f, f->cas, span_str(IDENT_STR(cert_subject(c))), f);
 }
 
 static void check_cert(finder *f, const conn *c, const char *word, const char *name)
@@ -334,9 +343,9 @@ static void check_shadow(finder *f, const conn *c)
               "conn '%s' and conn '%s' (%s:%u) claim the same networks with other peers: only one can be up",
               c->name, rival->name, rival->file, rival->line);
     if (!same)
-        (void)!hashmap_add(f->seen, buf_span(&key), (void *)(uintptr_t)c);
+        remember(f, f->seen, buf_span(&key), c);
     if (!rival)
-        (void)!hashmap_add(f->claims, buf_span(&claim), (void *)(uintptr_t)c);
+        remember(f, f->claims, buf_span(&claim), c);
     buf_free(&key);
     buf_free(&claim);
 }
@@ -390,6 +399,7 @@ void find_faults(const config *cfg, const char *confdir, finding_fn *fn, void *c
     if (!f)
         return;
     *f = (finder){.cfg = cfg, .confdir = confdir, .fn = fn, .ctx = ctx, .counts = counts};
+    arena_init(&f->mem, 0);
     if (hashmap_new(&f->seen) == ST_OK && hashmap_new(&f->claims) == ST_OK && hashmap_new(&f->cas) == ST_OK) {
         find_local(f);
         load_cas(f);
@@ -404,5 +414,6 @@ void find_faults(const config *cfg, const char *confdir, finding_fn *fn, void *c
     hashmap_free(f->seen);
     hashmap_free(f->claims);
     hashmap_free(f->cas);
+    arena_free(&f->mem);
     free(f);
 }

@@ -48,7 +48,25 @@ static void note(dummy *d, const char *fmt, ...)
 
 static void answer(dummy *d, ctl_client *c, const ctl_request *r)
 {
-    if (r->type == CTL_REQ_STATUS) {
+    if (r->type == CTL_REQ_STATUS && r->json) {
+        ctl_line(
+            c, 0,
+            "{\"daemon\":\"%s\",\"started\":1000,\"now\":2000,\"kernel\":\"fake\","
+            "\"counters\":{\"half_open\":3,\"retransmits\":4,\"ike_rekeyed\":5,\"child_rekeyed\":6},"
+            "\"auth_failures\":{\"no_secret\":7},\"explain\":[],\"conns\":["
+            "{\"name\":\"net\",\"keyexchange\":\"ikev2\",\"auto\":\"add\",\"up\":true,\"routed\":false,"
+            "\"oriented\":true,\"children\":1,\"local\":{\"host\":\"192.0.2.1\",\"id\":\"a\",\"auth\":"
+            "\"psk\","
+            "\"subnets\":[\"10.1.0.0/16\"]},\"remote\":{\"host\":\"192.0.2.2\",\"id\":\"b\",\"auth\":\"psk\","
+            "\"subnets\":[]},\"explain\":[{\"time\":0,\"times\":2,\"text\":\"no secret\"}],"
+            "\"credentials\":[{\"what\":\"secret\",\"found\":false,\"text\":\"none\"}]},"
+            "{\"name\":\"lazy\",\"keyexchange\":\"ikev2\",\"auto\":\"add\",\"up\":false}],"
+            "\"sas\":[{\"conn\":\"net\",\"id\":1,\"state\":\"ESTABLISHED\",\"established\":1500,"
+            "\"children\":[{\"conn\":\"net\",\"id\":9,\"installed\":true,\"spi_in\":\"01020304\","
+            "\"spi_out\":\"05060708\",\"bytes_in\":11,\"bytes_out\":12}]}]}",
+            d->name);
+        ctl_done(c, 0);
+    } else if (r->type == CTL_REQ_STATUS) {
         ctl_line(c, 0, "%s is fine", d->name);
         ctl_done(c, 0);
     } else if (r->name && strcmp(r->name, "nosuch") == 0) {
@@ -289,12 +307,66 @@ static void bad_configuration(void **state)
 {
     write_conf("config setup\n uniqueids=perhaps\n");
     assert_int_equal(run("./ipsec start"), 2);
-    assert_non_null(strstr(read_file("out"), "uniqueids=perhaps: no, yes, replace, keep or never is expected"));
+    assert_non_null(
+        strstr(read_file("out"), "uniqueids=perhaps: no, yes, replace, keep or never is expected"));
     assert_non_null(strstr(read_file("out"), "fatal errors in config"));
     assert_int_equal(run("./ipsec checkconf"), 2);
     write_conf("conn odd\n auto=whenever\n");
     assert_int_equal(run("./ipsec checkconf"), 1);
     assert_non_null(strstr(read_file("out"), "auto=whenever"));
+}
+
+/* The shapes of `checkconf`, `metrics`, `status --json` and `explain`: scripts read them. */
+static void checkconf_tells_all(void **state)
+{
+    const char *text;
+    write_conf(
+        "conn %default\n authby=secret\n left=127.0.0.1\nconn base\n right=192.0.2.9\n"
+        "conn net\n also=base\n keyexchange=ikev2\n leftcert=gone.pem\n ike=3des-md5-modp1024\n auto=add\n"
+        "conn twin\n also=net\n leftcert=gone.pem\n auto=add\n");
+    assert_int_equal(run("./ipsec checkconf"), 1);
+    text = read_file("out");
+    assert_non_null(strstr(text, "    right=                   192.0.2.9                        # "));
+    assert_non_null(strstr(text, ", also=base\n"));
+    assert_non_null(strstr(text, ", %default\n"));
+    assert_non_null(strstr(text, "# built-in\n"));
+    assert_non_null(strstr(text, "error: conn 'net': leftcert=gone.pem: there is no file "));
+    assert_non_null(strstr(text, "weak: modp1024 is within reach of a state\n"));
+    assert_non_null(strstr(text, "conn 'twin' is never chosen for a peer that calls: conn 'net' ("));
+    assert_int_equal(run("./ipsec checkconf --quiet"), 1);
+    assert_null(strstr(read_file("out"), "# built-in"));
+    assert_int_equal(run("./ipsec checkconf --json"), 1);
+    text = read_file("out");
+    assert_non_null(strstr(text, "\"severity\": \"error\""));
+    assert_non_null(strstr(text, "\"origin\": \"%default\""));
+    assert_non_null(strstr(text, "\"from\": \"base\""));
+}
+
+static void both_daemons_report(void **state)
+{
+    static const char *const lines[] = {
+        "ipsec_up{conn=\"net\",daemon=\"charon\"} 1\n",
+        "ipsec_up{conn=\"lazy\",daemon=\"pluto\"} 0\n",
+        "ipsec_established_timestamp_seconds{conn=\"net\",daemon=\"pluto\",id=\"1\"} 1500\n",
+        "ipsec_child_bytes_total{conn=\"net\",daemon=\"charon\",id=\"9\",spi=\"01020304\",dir=\"in\"} 11\n",
+        "ipsec_child_bytes_total{conn=\"net\",daemon=\"charon\",id=\"9\",spi=\"05060708\",dir=\"out\"} 12\n",
+        "# TYPE ipsec_rekeys counter\n",
+        "ipsec_rekeys_total{daemon=\"charon\",kind=\"child\"} 6\n",
+        "ipsec_auth_failures_total{daemon=\"pluto\",reason=\"no_secret\"} 7\n",
+    };
+    assert_int_equal(run("./ipsec metrics"), 0);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (!strstr(read_file("out"), lines[i]))
+            fail_msg("no %s in %s", lines[i], read_file("out"));
+    assert_string_equal(read_file("out") + strlen(read_file("out")) - 6, "# EOF\n");
+    assert_int_equal(run("./ipsec status --json"), 0);
+    assert_non_null(strstr(read_file("out"), "\"daemon\": \"pluto\""));
+    assert_non_null(strstr(read_file("out"), "\"daemon\": \"charon\""));
+    assert_int_equal(run("./ipsec explain net"), 0);
+    assert_non_null(strstr(read_file("out"), "conn 'net' of charon (ikev2, auto=add)\n"));
+    assert_non_null(strstr(read_file("out"), "  up: 1 IPsec SA\n"));
+    assert_non_null(strstr(read_file("out"), "  no secret (2 times)\n"));
+    assert_non_null(strstr(read_file("out"), "  MISSING secret: none\n"));
 }
 
 /* ipsec.conf(5) is made from the table the parser reads. */
@@ -550,7 +622,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_runs),
         cmocka_unit_test(bad_configuration),
         cmocka_unit_test(manual_is_current),
+        cmocka_unit_test(checkconf_tells_all),
         cmocka_unit_test(start_and_feed),
+        cmocka_unit_test(both_daemons_report),
         cmocka_unit_test(whack_describes_conns),
         cmocka_unit_test(whack_requests),
         cmocka_unit_test(whack_refuses),
