@@ -13,6 +13,8 @@ SHELL := /bin/bash
 
 VERSION    := $(shell cat VERSION)
 BUILD      ?= build
+# one spelling for one folder: the dependency files name their targets by it
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 DESTDIR    ?=
 PREFIX     ?= /usr
 SBINDIR    ?= $(PREFIX)/sbin

@@ -28,7 +28,8 @@ static void leave(ike_sa *sa, void *arg)
 }
 
 /* Other IKE_SAs of the same identities go (uniqueids=yes). false: this one must not be (uniqueids=keep). Only
- * who answers decides, so that two who call each other do not delete both. */
+ * who answers decides, so that two who call each other do not delete both. Conns of one pair of hosts that
+ * differ in what an IKE_SA is made of each have their own. */
 static bool check_unique(ike_sa *sa, bool initial_contact)
 {
     unique_policy policy = sa->cfg->c->uniqueids;
@@ -46,6 +47,8 @@ static bool check_unique(ike_sa *sa, bool initial_contact)
             continue;
         /* what the peer said when this one began says nothing about those that came up since */
         bool forgotten = initial_contact && o->established_ms < sa->created_ms;
+        if (!forgotten && !peer_cfg_same_peer(o->cfg, sa->cfg))
+            continue;
         if (policy == UNIQUE_KEEP && !forgotten)
             ok = false;
         else if (policy == UNIQUE_REPLACE || forgotten)

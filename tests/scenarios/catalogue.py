@@ -297,8 +297,22 @@ def two_behind_nat(proto):
     return s
 
 
+def two_conns(label, **second):
+    """Two conns of one pair of hosts; `second` is what the later one has of its own."""
+    confs = {}
+    for me, peer in (("moon", "sun"), ("sun", "moon")):
+        c = Conf("ikev2", "psk").conn("net-net", (me, NET[me]), (peer, NET[peer]))
+        mine, theirs = ("10.3.1.0/24", "10.3.2.0/24") if me == "moon" else ("10.3.2.0/24", "10.3.1.0/24")
+        confs[me] = c.conn("other", (me, mine), (peer, theirs), **second)
+    extra = [("moon", "10.3.1.1"), ("sun", "10.3.2.1")]
+    return scenario(f"ikev2/two-conns-{label}", "ikev2: two conns of one pair of hosts are up at the same time", confs,
+                    [f"{h}::ip addr add {a}/32 dev lo" for h, a in extra] + UP + ["moon::ipsec up other"],
+                    both_up("ikev2") + [up_check("ikev2", h, "other", True) for h in ("moon", "sun")] + THROUGH
+                    + ["moon::ping -n -c 1 -W 2 -I 10.3.1.1 10.3.2.1::1 received::YES"])
+
+
 def all_scenarios():
-    rows = [mixed(), ah(), ah_alone(), force_encaps(), narrow()]
+    rows = [two_conns("alike"), two_conns("algorithms", ike="aes256-sha256-modp2048"), mixed(), ah(), ah_alone(), force_encaps(), narrow()]
     for proto in ("ikev1", "ikev2"):
         rows += [road_warriors(proto, "psk"), road_warriors(proto, "cert"), rekey_child(proto), rekey_ike(proto), trap(proto),
                  dpd(proto, "clear"), dpd(proto, "hold"), dpd(proto, "restart"), mismatch(proto), wrong_psk(proto), protoport(proto),
